@@ -1,0 +1,44 @@
+/*
+ * Value: the codec between a point's engineering value in JSON and its raw words on the wire.
+ * Pure; any thread.
+ *
+ * raw = round_half_away((value - offset) / scale); the range is checked on the raw number.
+ * Registers are big-endian on the wire (Modbus Application Protocol 4.2); a value of several
+ * registers follows the point's byte order.
+ */
+#ifndef JOBGATE_SITE_VALUE_H
+#define JOBGATE_SITE_VALUE_H
+
+#include "site/site.h"
+
+enum {
+    VALUE_E_TYPE = 1,  /* not a value of this kind at all: BadRequest */
+    VALUE_E_RANGE = 2, /* outside min/max, the type, or the named values: OutOfRange */
+};
+
+struct value_error {
+    char text[200]; /* "setpoint: 35.0 is above max 30.0 degC" */
+};
+
+/* `words` holds point->count entries (bits: 0 or 1). Of a bit field the word holds the field
+   already shifted in place, the other bits zero: value_mask() says which. */
+int value_encode(const struct point *point, const json_t *value, uint16_t *words,
+                 struct value_error *error);
+/* A new reference; NULL when the words are no value (a bad BCD digit, a NaN, no UTF-8), then
+   `error` says why. */
+json_t *value_decode(const struct point *point, const uint16_t *words, struct value_error *error);
+
+/* The bits that belong to the point in its (single) register: 0xFFFF for a whole one. */
+uint16_t value_mask(const struct point *point);
+/* Do two readings stand for the same raw value, bits outside the field ignored? */
+bool value_same(const struct point *point, const uint16_t *a, const uint16_t *b);
+/* ... or do they differ by at most point->tolerance raw steps (numbers only)? */
+bool value_close(const struct point *point, const uint16_t *a, const uint16_t *b);
+/* Is the value in words within [min, max], as `expect` with min/max asks? */
+bool value_within(const struct point *point, const uint16_t *words, bool has_min, double min,
+                  bool has_max, double max);
+
+/* JSON as jobgate sends it: compact, 15 significant digits, keys in order. malloc'ed. */
+char *json_text(const json_t *value);
+
+#endif
