@@ -1,0 +1,1 @@
+fuzz_target(timetext jobgate_jobs)

@@ -1,0 +1,1 @@
+unit_test(timetext jobgate_jobs)
