@@ -120,10 +120,14 @@ struct adapter {
     /* What is wrong with these settings, one sentence per call of `problem`; for `check`. */
     void (*check)(const struct adapter_settings *settings,
                   void (*problem)(void *ctx, const char *key, const char *text), void *ctx);
-    /* 0, or negative errno and `why` says it so that a technician can act. */
-    int (*open)(struct adapter_line **ret, const struct adapter_settings *settings, char *why,
-                size_t why_size);
+    /* 0, or negative errno and `why` says it so that a technician can act. `wake_fd` (or -1) as
+       below: an endpoint that does not answer must not hold up a stop (-ECANCELED then). */
+    int (*open)(struct adapter_line **ret, const struct adapter_settings *settings, int wake_fd,
+                char *why, size_t why_size);
     void (*close)(struct adapter_line *line);
+    /* To notice an unplugged port while idle: poll it for POLLRDHUP, POLLHUP and POLLERR only.
+       -1: nothing to watch. NULL: the adapter has none. */
+    int (*fd)(const struct adapter_line *line);
     void (*frame)(const struct adapter_settings *settings, const struct operation *operation,
                   struct frame_cost *cost);
     /* Always fills the answer. `wake_fd` (or -1) becomes readable when the line is to stop: then
