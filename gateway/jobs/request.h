@@ -1,0 +1,84 @@
+/*
+ * Request: what a message asked for, checked for form by the link that took it.
+ *
+ * A request is a value on the heap with one owner: a link makes it, the gateway gives it to the
+ * engine, which frees it. It remembers which link to answer and where.
+ */
+#ifndef JOBGATE_JOBS_REQUEST_H
+#define JOBGATE_JOBS_REQUEST_H
+
+#include "base/clock.h"
+#include "jobs/outcome.h"
+#include "lines/plan.h"
+
+struct condition;
+
+enum link_kind { LINK_NONE = 0, LINK_BROKER = 1, LINK_API = 2, LINK_IOTHUB = 3, LINK_COMMAND = 4 };
+
+/* Which link to answer, and where. The engine carries it and looks only at `link`. */
+struct origin {
+    enum link_kind link;
+    uint64_t ticket;   /* the link's own name for the exchange that waits; 0: none */
+    char *topic;       /* broker: where the answer goes; NULL: nobody listens */
+    void *correlation; /* broker: MQTT 5 correlation data */
+    size_t correlation_size;
+};
+
+enum request_kind {
+    REQUEST_CALL,   /* one action on one device: a job of one task, urgent */
+    REQUEST_JOB,    /* one action on the devices that a condition selects */
+    REQUEST_CANCEL, /* of a job */
+};
+
+struct request {
+    enum request_kind kind;
+    struct origin origin;
+    struct action action;
+    char *device_id;   /* CALL */
+    char *request_id;  /* CALL: the caller's name for it, or NULL. With the device and the method
+                          it is the key by which a repeat is known */
+    unsigned repeat_s; /* how long a repeat is known: 86400 for a request id; 0: no key */
+    unsigned timeout_s; /* CALL: the call's own time */
+    bool shielded;     /* a repeat of this request is known by (origin.topic, correlation) too: MQTT 5 DUP */
+    bool has_version;  /* PATCH from a link: `$version` */
+    int64_t version;
+    bool retained; /* PATCH: it was a retained copy */
+
+    char *job_id;                /* JOB, CANCEL */
+    char *query;                 /* JOB: the condition as sent */
+    struct condition *condition; /* JOB: parsed */
+    json_t *document;            /* JOB: members to echo (cloudToDeviceMethod or updateTwin) */
+    uint64_t fingerprint;        /* JOB: of the document as it matters; equal for an equal document */
+    bool has_start;
+    int64_t start_ms; /* JOB: wall clock */
+    unsigned max_execution_s;
+    unsigned method_timeout_s; /* JOB: responseTimeoutInSeconds, or 0 */
+};
+
+struct request *request_new(enum request_kind kind, enum link_kind link);
+void request_free(struct request *request); /* NULL is fine */
+void origin_deinit(struct origin *origin);
+
+/* What is wrong with a message; the answer that it gets. */
+struct refusal {
+    enum code code;
+    char text[300];
+};
+
+enum { REQUEST_E_REFUSED = 1 };
+
+/* A job document (interfaces of the hub, both spellings of every type): fills a new request of
+   kind JOB. `job_id` is from the topic or path and wins; a different one inside is refused.
+   0, REQUEST_E_REFUSED with `refusal`, or negative errno. */
+int request_read_job(struct request **ret, enum link_kind link, const char *job_id,
+                     const char *text, size_t size, struct refusal *refusal);
+
+/* JSON as every link reads it: any value, UTF-8, duplicate keys refused, depth and size bounded
+   (128 KB). Empty text is JSON null. */
+int request_read_json(json_t **ret, const char *text, size_t size, struct refusal *refusal);
+
+bool id_is_device(const char *text);  /* [A-Za-z0-9._:-]{1,128} */
+bool id_is_short(const char *text);   /* the same, 1 to 64: job and request ids */
+bool id_is_method(const char *text);  /* [A-Za-z0-9_.*~-]{1,100} */
+
+#endif

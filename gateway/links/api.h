@@ -1,0 +1,34 @@
+/*
+ * API link: IoT Hub's service interface, as far as jobs, methods, queries and devices go, and
+ * jobgate's own routes beside it (docs/api.md), over HTTP on the unix socket.
+ *
+ * libevent's HTTP server on the main loop; nothing here may block. Requests for devices become
+ * struct request like those of every other link and are answered later, by ticket.
+ */
+#ifndef JOBGATE_LINKS_API_H
+#define JOBGATE_LINKS_API_H
+
+#include "jobs/engine.h"
+
+struct api;
+struct event_base;
+
+struct api_settings {
+    struct event_base *base;
+    const struct site *site;
+    struct engine *engine;   /* for what is only looked at: jobs, devices, status */
+    const char *socket;      /* path of the unix socket */
+    /* A request for the engine; ownership goes along. */
+    void (*request)(void *ctx, struct request *request);
+    /* Adds members of links and store to the status document. */
+    void (*status)(void *ctx, json_t *status);
+    void *ctx;
+};
+
+int api_open(struct api **ret, const struct api_settings *settings, char *why, size_t why_size);
+void api_close(struct api *api); /* answers what waits with 503, removes the socket */
+
+/* Answers a waiting exchange (ANSWER of this link), and tells every watcher of /events. */
+void api_report(struct api *api, const struct report *report);
+
+#endif

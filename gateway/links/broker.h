@@ -1,0 +1,43 @@
+/*
+ * Broker link: requests come in and outcomes go out over any MQTT broker (docs/mqtt.md).
+ *
+ * Called on the main loop only. Inside, one link thread owns the Paho client; it and Paho's
+ * callbacks share nothing with the loop but two bounded queues. The loop never calls Paho.
+ *
+ * broker_take() gives requests that are checked for form; what is refused for its form is
+ * answered by the link itself, on the topic where the answer would have been.
+ */
+#ifndef JOBGATE_LINKS_BROKER_H
+#define JOBGATE_LINKS_BROKER_H
+
+#include "jobs/report.h"
+
+struct broker;
+
+struct broker_status {
+    bool connected;
+    int64_t since_us;    /* boot clock */
+    uint64_t received, sent, refused;
+    size_t waiting;      /* messages in the link's outgoing queue */
+    char text[160];      /* why it is not connected, for people */
+};
+
+/* `site` must have a broker and outlive the link. Key files are read here: negative errno and
+   `why` when one cannot be. The connection itself is made, and made again, by the link. */
+int broker_open(struct broker **ret, const struct site *site, const char *version, char *why,
+                size_t why_size);
+/* Publishes "offline", disconnects in order, joins the thread. Waits 500 ms at most. */
+void broker_close(struct broker *broker);
+
+int broker_fd(const struct broker *broker); /* readable when broker_take() or broker_connected() has something */
+struct request *broker_take(struct broker *broker);
+/* True once after each new connection: then the gateway asks the engine to report all. */
+bool broker_connected(struct broker *broker);
+
+/* Sends what concerns the broker; ANSWER and STORED only those of this link. The report stays
+   the caller's. While not connected, outcomes, shares and answers wait (bounded, oldest polled
+   values dropped first); retained documents are sent anew by engine_report_all(). */
+void broker_report(struct broker *broker, const struct report *report);
+void broker_status(const struct broker *broker, struct broker_status *status);
+
+#endif

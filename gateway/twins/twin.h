@@ -1,0 +1,43 @@
+/*
+ * Twin: desired and reported properties, tags and versions of one device. The document is the
+ * gateway's own. Values on the main loop; kept small until somebody uses it: a device without
+ * a property of its own costs a few words.
+ *
+ * Merge rules are IoT Hub's: members merge recursively, null deletes, anything else replaces.
+ */
+#ifndef JOBGATE_TWINS_TWIN_H
+#define JOBGATE_TWINS_TWIN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct twin {
+    json_t *desired;  /* object or NULL while empty */
+    json_t *reported; /* object or NULL while empty: {value,ac,av,ad} of written properties, bare polled ones */
+    json_t *tags;     /* tags set by patches, merged over the file's; NULL: none */
+    int64_t desired_version, reported_version, tags_version; /* 1 at first, + 1 for each change */
+    int64_t applied_version; /* broker: last $version applied; 0: none */
+};
+
+void twin_init(struct twin *twin);
+void twin_deinit(struct twin *twin);
+
+/* Sizes and key rules of the hub (32 KB a section, 8 KB tags, depth 10, keys without control
+   characters, '.', '$' and space). NULL when fine, else a sentence (malloc'ed). */
+char *twin_refuses(const json_t *patch, bool tags);
+
+int twin_patch_desired(struct twin *twin, const json_t *patch); /* 0 or negative errno; new $version */
+int twin_patch_tags(struct twin *twin, const json_t *patch);
+/* Acknowledges one desired property: path is dotted; value may be NULL (not known). */
+int twin_acknowledge(struct twin *twin, const char *path, const json_t *value, int ac, int64_t av,
+                     const char *ad);
+int twin_report(struct twin *twin, const char *path, const json_t *value); /* a polled value, bare */
+int twin_forget(struct twin *twin, const char *path); /* desired null: the acknowledgement goes */
+
+/* A dotted path in a nested object; borrowed, NULL when absent. */
+json_t *twin_find(const json_t *object, const char *path);
+/* RFC 7396-like merge as the hub does it. */
+int twin_merge(json_t *into, const json_t *patch);
+
+#endif
