@@ -47,7 +47,7 @@ struct request {
     char *job_id;                /* JOB, CANCEL */
     char *query;                 /* JOB: the condition as sent */
     struct condition *condition; /* JOB: parsed */
-    json_t *document;            /* JOB: members to echo (cloudToDeviceMethod or updateTwin) */
+    json_t *document;            /* JOB: {"cloudToDeviceMethod":{...}} or {"updateTwin":{...}}, to echo */
     uint64_t fingerprint;        /* JOB: of the document as it matters; equal for an equal document */
     bool has_start;
     int64_t start_ms; /* JOB: wall clock */
@@ -67,6 +67,10 @@ struct refusal {
 
 enum { REQUEST_E_REFUSED = 1 };
 
+/* Cuts the text to fit and makes it valid UTF-8 in one line, whatever a message brought in. */
+__attribute__((format(printf, 3, 4))) void refusal_set(struct refusal *refusal, enum code code,
+                                                       const char *format, ...);
+
 /* A job document (interfaces of the hub, both spellings of every type): fills a new request of
    kind JOB. `job_id` is from the topic or path and wins; a different one inside is refused.
    0, REQUEST_E_REFUSED with `refusal`, or negative errno. */
@@ -74,7 +78,7 @@ int request_read_job(struct request **ret, enum link_kind link, const char *job_
                      const char *text, size_t size, struct refusal *refusal);
 
 /* JSON as every link reads it: any value, UTF-8, duplicate keys refused, depth and size bounded
-   (128 KB). Empty text is JSON null. */
+   (64 levels, 128 KB). Empty text is JSON null. 0, REQUEST_E_REFUSED or negative errno. */
 int request_read_json(json_t **ret, const char *text, size_t size, struct refusal *refusal);
 
 bool id_is_device(const char *text);  /* [A-Za-z0-9._:-]{1,128} */

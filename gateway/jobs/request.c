@@ -1,0 +1,176 @@
+#include "jobs/request.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { JSON_SIZE_MOST = 128 * 1024, JSON_DEPTH_MOST = 64 };
+
+struct request *request_new(enum request_kind kind, enum link_kind link)
+{
+    struct request *request = calloc(1, sizeof(*request));
+
+    if (!request)
+        return NULL;
+    request->kind = kind;
+    request->origin.link = link;
+    return request;
+}
+
+void origin_deinit(struct origin *origin)
+{
+    free(origin->topic);
+    free(origin->correlation);
+    *origin = (struct origin){0};
+}
+
+void request_free(struct request *request)
+{
+    if (!request)
+        return;
+    origin_deinit(&request->origin);
+    free(request->action.method);
+    json_decref(request->action.arguments);
+    json_decref(request->action.tags);
+    free(request->device_id);
+    free(request->request_id);
+    free(request->job_id);
+    free(request->query);
+    json_decref(request->document);
+    free(request);
+}
+
+/* How many bytes at `text` are one well-formed character (RFC 3629), 0: none. */
+static size_t character_size(const char *text)
+{
+    const unsigned char *byte = (const unsigned char *)text;
+    size_t size = byte[0] < 0x80   ? 1
+                  : byte[0] < 0xC2 ? 0
+                  : byte[0] < 0xE0 ? 2
+                  : byte[0] < 0xF0 ? 3
+                  : byte[0] < 0xF5 ? 4
+                                   : 0;
+
+    for (size_t i = 1; i < size; i++)
+        if ((byte[i] & 0xC0) != 0x80)
+            return 0;
+    if ((byte[0] == 0xE0 && byte[1] < 0xA0) || (byte[0] == 0xED && byte[1] > 0x9F) ||
+        (byte[0] == 0xF0 && byte[1] < 0x90) || (byte[0] == 0xF4 && byte[1] > 0x8F))
+        return 0;
+    return size;
+}
+
+/* What is quoted from a message may be cut inside a character, and goes out as JSON. */
+static void tidy(char *text)
+{
+    while (*text) {
+        size_t size = character_size(text);
+
+        if (size == 0 || (unsigned char)*text < ' ') {
+            *text = '?';
+            size = 1;
+        }
+        text += size;
+    }
+}
+
+void refusal_set(struct refusal *refusal, enum code code, const char *format, ...)
+{
+    va_list args;
+
+    refusal->code = code;
+    va_start(args, format);
+    vsnprintf(refusal->text, sizeof(refusal->text), format, args);
+    va_end(args);
+    tidy(refusal->text);
+}
+
+/* The parser recurses, so depth is counted before it starts. Quotes are followed as the parser
+   follows them; where the text is no JSON the parser says so later. */
+static bool is_too_deep(const char *text, size_t size)
+{
+    bool quoted = false;
+    size_t depth = 0;
+
+    for (size_t i = 0; i < size; i++) {
+        if (quoted && text[i] == '\\')
+            i++;
+        else if (text[i] == '"')
+            quoted = !quoted;
+        else if (!quoted && (text[i] == '[' || text[i] == '{') && ++depth > JSON_DEPTH_MOST)
+            return true;
+        else if (!quoted && (text[i] == ']' || text[i] == '}') && depth > 0)
+            depth--;
+    }
+    return false;
+}
+
+static bool is_blank(const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (!memchr(" \t\r\n", text[i], 4))
+            return false;
+    return true;
+}
+
+int request_read_json(json_t **ret, const char *text, size_t size, struct refusal *refusal)
+{
+    json_error_t error;
+    json_t *json;
+
+    if (is_blank(text, size)) {
+        *ret = json_null();
+        return 0;
+    }
+    if (size > JSON_SIZE_MOST) {
+        refusal_set(refusal, CODE_BAD_REQUEST,
+                    "the message has %zu bytes; at most %d are taken", size, JSON_SIZE_MOST);
+        return REQUEST_E_REFUSED;
+    }
+    if (is_too_deep(text, size)) {
+        refusal_set(refusal, CODE_BAD_REQUEST, "JSON is nested deeper than %d levels",
+                    JSON_DEPTH_MOST);
+        return REQUEST_E_REFUSED;
+    }
+    json = json_loadb(text, size, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
+    if (!json && json_error_code(&error) == json_error_out_of_memory)
+        return -ENOMEM;
+    if (!json) {
+        refusal_set(refusal, CODE_BAD_REQUEST, "not JSON at line %d, column %d: %s", error.line,
+                    error.column, error.text);
+        return REQUEST_E_REFUSED;
+    }
+    *ret = json;
+    return 0;
+}
+
+static bool is_made_of(const char *text, const char *extra, size_t most)
+{
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    size_t size = strlen(text);
+
+    if (size < 1 || size > most)
+        return false;
+    for (; *text; text++)
+        if (!strchr(letters, *text) && !strchr(extra, *text))
+            return false;
+    return true;
+}
+
+bool id_is_device(const char *text)
+{
+    return is_made_of(text, "._:-", 128);
+}
+
+bool id_is_short(const char *text)
+{
+    return is_made_of(text, "._:-", 64);
+}
+
+bool id_is_method(const char *text)
+{
+    return is_made_of(text, "_.*~-", 100);
+}

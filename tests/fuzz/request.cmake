@@ -1,0 +1,1 @@
+fuzz_target(json jobgate_jobs)
