@@ -1,0 +1,1 @@
+unit_test(value jobgate_site m)
