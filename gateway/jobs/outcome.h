@@ -52,6 +52,7 @@ enum code {
     CODE_JOB_NOT_FOUND = 25, /* cancel of an unknown job: 404 */
     CODE_JOB_ENDED = 26,     /* cancel of a job that is over: 405 */
     CODE_FORBIDDEN = 27,     /* this link may not ask for that: 403 */
+    CODE_GATEWAY_TIMEOUT = 28, /* "GatewayTimeout", 504: a call's own time ended while it ran */
     CODE_COUNT
 };
 

@@ -39,7 +39,8 @@ struct request {
                           it is the key by which a repeat is known */
     unsigned repeat_s; /* how long a repeat is known: 86400 for a request id; 0: no key */
     unsigned timeout_s; /* CALL: the call's own time */
-    bool shielded;     /* a repeat of this request is known by (origin.topic, correlation) too: MQTT 5 DUP */
+    bool dup;          /* broker, MQTT 5 without request id: DUP is set, so a call with equal response
+                          topic and correlation data may be this one */
     bool has_version;  /* PATCH from a link: `$version` */
     int64_t version;
     bool retained; /* PATCH: it was a retained copy */
