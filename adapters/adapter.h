@@ -16,7 +16,8 @@
 #include <stdint.h>
 
 enum {
-    ADAPTER_WORDS_MAX = 125, /* registers, or bits, of one operation (6.3: 125 registers read) */
+    ADAPTER_WORDS_MAX =
+        125, /* registers, or bits, of one operation (6.3: 125 registers read) */
     ADAPTER_WRITE_MAX = 123, /* registers of one write (6.12) */
     ADAPTER_FRAME_MAX = 260, /* bytes: 256 of a serial frame, 260 of a TCP one */
 };
@@ -86,11 +87,11 @@ struct adapter_settings {
     const char *line; /* name, for messages */
     const char *port; /* serial: device file */
     unsigned baud;
-    char parity;        /* 'N', 'E', 'O' */
-    uint8_t data_bits;  /* 7, 8 (RTU needs 8) */
-    uint8_t stop_bits;  /* 1, 2 */
-    bool rs485;         /* kernel direction control (TIOCSRS485) */
-    const char *host;   /* TCP: name or address */
+    char parity;       /* 'N', 'E', 'O' */
+    uint8_t data_bits; /* 7, 8 (RTU needs 8) */
+    uint8_t stop_bits; /* 1, 2 */
+    bool rs485;        /* kernel direction control (TIOCSRS485) */
+    const char *host;  /* TCP: name or address */
     uint16_t tcp_port;
 };
 
@@ -104,8 +105,9 @@ struct limits {
 
 /* What an operation costs on the wire: the request's bytes and the least time. */
 struct frame_cost {
-    size_t count;           /* exchanges: 1, or 2 for a read-modify-write */
-    struct frame frames[2]; /* requests; a value that depends on the read is shown as the or-mask */
+    size_t count; /* exchanges: 1, or 2 for a read-modify-write */
+    struct frame
+        frames[2]; /* requests; a value that depends on the read is shown as the or-mask */
     size_t reply_bytes[2];
     int64_t least_us; /* requests, silences and replies at the line's speed, no turnaround */
 };
@@ -113,8 +115,8 @@ struct frame_cost {
 struct adapter_line;
 
 struct adapter {
-    const char *name;            /* "modbus-rtu", "modbus-tcp" */
-    bool serial;                 /* has a port and a baud rate; else an endpoint */
+    const char *name;                         /* "modbus-rtu", "modbus-tcp" */
+    bool serial;                              /* has a port and a baud rate; else an endpoint */
     uint8_t unit_least, unit_most, unit_also; /* unit ids; `unit_also` one more (255), or 0 */
 
     /* What is wrong with these settings, one sentence per call of `problem`; for `check`. */
@@ -130,8 +132,9 @@ struct adapter {
     int (*fd)(const struct adapter_line *line);
     void (*frame)(const struct adapter_settings *settings, const struct operation *operation,
                   struct frame_cost *cost);
-    /* Always fills the answer. `wake_fd` (or -1) becomes readable when the line is to stop: then
-       a request that has not begun is not sent, and a pending answer is waited for 300 ms. */
+    /* Always fills the answer. `wake_fd` (or -1) becomes readable when the line is to stop:
+       then a request that has not begun is not sent, and a pending answer is waited for 300 ms.
+     */
     void (*execute)(struct adapter_line *line, const struct operation *operation,
                     const struct limits *limits, int wake_fd, struct answer *answer);
 };

@@ -1,0 +1,315 @@
+/*
+ * One exchange: keep the silence, send, find the reply in time, let libmodbus read it.
+ */
+#include "adapters/modbus_line.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    STOP_US = 300000,    /* a pending answer, once the line is to stop */
+    SETTLE_US = 20000,   /* silence after garbage: FTDI adapters hand bytes over every 16 ms */
+    BABBLE_US = 1000000, /* a line that is not silent for so long is broken */
+    SEEN_MAX = 2 * 260,  /* a late frame and the answer behind it */
+};
+
+__attribute__((format(printf, 3, 4))) static void
+end(struct answer *answer, enum answer_result result, const char *format, ...)
+{
+    va_list args;
+
+    answer->result = result;
+    answer->ended_us = clock_boot_us();
+    va_start(args, format);
+    vsnprintf(answer->text, sizeof(answer->text), format, args);
+    va_end(args);
+}
+
+unsigned wait_until(int64_t until_us, int fd, short events, int wake_fd)
+{
+    struct pollfd on[2] = {{.fd = fd, .events = events}, {.fd = wake_fd, .events = POLLIN}};
+
+    for (;;) {
+        int64_t left = until_us - clock_boot_us();
+        struct timespec time = {0};
+
+        if (left > 0)
+            time =
+                (struct timespec){.tv_sec = left / 1000000, .tv_nsec = left % 1000000 * 1000};
+        int n = ppoll(on, 2, &time, NULL);
+
+        if (n > 0)
+            return (on[0].revents ? WAIT_PORT : 0) | (on[1].revents ? WAIT_WAKE : 0);
+        if (left <= 0)
+            return 0;
+    }
+}
+
+/* How many bytes were taken; -1 when the port is gone. */
+static ssize_t take_bytes(struct adapter_line *line, uint8_t *bytes, size_t most)
+{
+    ssize_t n = read(line->fd, bytes, most);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    if (n == 0)
+        errno = ECONNRESET;
+    if (n <= 0)
+        return -1;
+    line->quiet_since_us = clock_boot_us();
+    return n;
+}
+
+static void line_is_gone(const struct adapter_line *line, struct answer *answer)
+{
+    if (line->serial)
+        end(answer, ANSWER_LINE_DOWN, "port %s is gone: %s", line->settings.port,
+            strerrordesc_np(errno));
+    else
+        end(answer, ANSWER_LINE_DOWN, "%s port %u closed the connection: %s",
+            line->settings.host, line->settings.tcp_port, strerrordesc_np(errno));
+}
+
+/* Waits for the silence before a frame; what comes meanwhile is late, nobody's, and dropped.
+   Returns false when nothing may be sent, with the answer filled. */
+static bool keep_silence(struct adapter_line *line, const struct limits *limits, int wake_fd,
+                         struct answer *answer)
+{
+    int64_t pause_us = line->pace.silence_us + line->settle_us + limits->gap_us;
+    int64_t give_up_us = clock_boot_us() + pause_us + BABBLE_US;
+    size_t dropped = 0;
+
+    for (;;) {
+        uint8_t stray[SEEN_MAX];
+        ssize_t n = take_bytes(line, stray, sizeof(stray));
+
+        if (n < 0) {
+            line_is_gone(line, answer);
+            return false;
+        }
+        dropped += (size_t)n;
+        answer->late = dropped > 0;
+        /* One more, since the clock's last digit is cut off. */
+        int64_t begin_us = line->quiet_since_us + pause_us + 1;
+        int64_t now_us = clock_boot_us();
+
+        if (begin_us > limits->deadline_us || now_us > limits->deadline_us) {
+            end(answer, ANSWER_NOT_SENT, "its time was over before it could be sent");
+            return false;
+        }
+        if (now_us > give_up_us) {
+            end(answer, ANSWER_BAD_REPLY, "the line is never silent: %zu stray bytes in 1 s",
+                dropped);
+            return false;
+        }
+        unsigned what = wait_until(n > 0 ? now_us : begin_us, line->fd, POLLIN, wake_fd);
+
+        if (what & WAIT_WAKE) {
+            end(answer, ANSWER_NOT_SENT, "the line was stopped before it could be sent");
+            return false;
+        }
+        if (what == 0 && clock_boot_us() >= begin_us)
+            return true;
+    }
+}
+
+static bool send_request(struct adapter_line *line, const struct exchange *exchange,
+                         struct answer *answer)
+{
+    modbus_set_slave(line->context, exchange->request[0]);
+    modbus_set_socket(line->context, line->fd);
+    answer->started_us = clock_boot_us();
+    if (modbus_send_raw_request(line->context, exchange->request, exchange->length) < 0) {
+        line_is_gone(line, answer);
+        return false;
+    }
+    /* The port takes the frame at once; when its last byte leaves has to be computed, as
+       tcdrain() returns early on USB adapters and pseudo-terminals. */
+    line->quiet_since_us = clock_boot_us() + pace_us(line->pace, answer->request.length);
+    answer->reached = exchange->writes;
+    return true;
+}
+
+struct seen {
+    size_t count;
+    uint8_t bytes[SEEN_MAX];
+};
+
+static void drop_front(struct seen *seen, size_t count)
+{
+    seen->count -= count;
+    memmove(seen->bytes, seen->bytes + count, seen->count);
+}
+
+/* Frames of other units are answers that came too late for theirs: the wait goes on. */
+static enum found_kind look(const struct exchange *exchange, struct seen *seen,
+                            struct found *found, struct answer *answer)
+{
+    enum found_kind kind = exchange_find(exchange, seen->bytes, seen->count, found);
+
+    answer->late = (uint16_t)(answer->late + found->foreign);
+    if (kind != FOUND_REPLY && exchange->serial && found->skip > 0) {
+        drop_front(seen, found->skip);
+        found->skip = 0;
+    }
+    if (kind != FOUND_REPLY && seen->count == sizeof(seen->bytes))
+        drop_front(seen, seen->count / 2);
+    return kind;
+}
+
+/* A stream that is out of step gives nothing more; on a bus the answer may follow noise. */
+static int64_t garbage_end(const struct adapter_line *line, int64_t limit_us)
+{
+    int64_t until_us = line->serial ? line->quiet_since_us + SETTLE_US : 0;
+
+    return until_us < limit_us ? until_us : limit_us;
+}
+
+/* Takes bytes until the reply is there, or the time is over, or only garbage came and no more
+   follows. FOUND_NOTHING also when the line is gone: then the answer says so. */
+static enum found_kind await_reply(struct adapter_line *line, const struct exchange *exchange,
+                                   int64_t limit_us, int wake_fd, struct seen *seen,
+                                   struct found *found, struct answer *answer)
+{
+    enum found_kind kind = FOUND_NOTHING;
+
+    for (;;) {
+        int64_t until_us = limit_us;
+
+        if (kind == FOUND_GARBAGE)
+            until_us = garbage_end(line, limit_us);
+        unsigned what = wait_until(until_us, line->fd, POLLIN, wake_fd);
+
+        if (what == 0)
+            return kind;
+        if (what & WAIT_WAKE) { /* once: from now on the end is near */
+            int64_t stop_us = clock_boot_us() + STOP_US;
+
+            wake_fd = -1;
+            limit_us = stop_us < limit_us ? stop_us : limit_us;
+        }
+        if (!(what & WAIT_PORT))
+            continue;
+        int64_t own_end_us = line->quiet_since_us;
+        ssize_t n =
+            take_bytes(line, seen->bytes + seen->count, sizeof(seen->bytes) - seen->count);
+
+        if (n < 0) {
+            line_is_gone(line, answer);
+            return FOUND_NOTHING;
+        }
+        if (line->quiet_since_us < own_end_us) /* a pty is faster than its speed */
+            line->quiet_since_us = own_end_us;
+        seen->count += (size_t)n;
+        kind = look(exchange, seen, found, answer);
+        if (kind == FOUND_REPLY)
+            return kind;
+    }
+}
+
+static void keep_frame(struct frame *ret, const uint8_t *bytes, size_t count)
+{
+    ret->length = (uint16_t)(count < sizeof(ret->bytes) ? count : sizeof(ret->bytes));
+    memcpy(ret->bytes, bytes, ret->length);
+}
+
+/* libmodbus reads the frame and checks its sum or header; 0 or more bytes left in the pair
+   would be the next reply's, so they are taken out. */
+static bool confirm(struct adapter_line *line, const struct frame *frame)
+{
+    uint8_t reply[MODBUS_MAX_ADU_LENGTH];
+    ssize_t n = send(line->pair[1], frame->bytes, frame->length, MSG_NOSIGNAL);
+
+    if (n != frame->length)
+        return false;
+    modbus_set_socket(line->context, line->pair[0]);
+    int length = modbus_receive_confirmation(line->context, reply);
+
+    while (recv(line->pair[0], reply, sizeof(reply), MSG_DONTWAIT) > 0)
+        ;
+    return length == frame->length;
+}
+
+static void tell_late(const struct found *found, struct answer *answer)
+{
+    size_t length = strlen(answer->text);
+    const char *comma = length ? "; " : "";
+    size_t room = sizeof(answer->text) - length;
+
+    if (found->foreign)
+        snprintf(answer->text + length, room, "%sa late answer of unit %u was dropped", comma,
+                 found->foreign_unit);
+    else if (found->skip)
+        snprintf(answer->text + length, room, "%s%zu stray bytes before the answer", comma,
+                 found->skip);
+}
+
+static void take_reply(struct adapter_line *line, const struct exchange *exchange,
+                       const struct seen *seen, const struct found *found,
+                       struct answer *answer)
+{
+    size_t before = exchange->serial ? 0 : TCP_AROUND;
+    size_t around = exchange->serial ? RTU_AROUND : TCP_AROUND;
+
+    keep_frame(&answer->reply, seen->bytes + found->skip, found->length);
+    answer->ended_us = line->quiet_since_us;
+    if (!confirm(line, &answer->reply)) {
+        end(answer, ANSWER_BAD_REPLY, "libmodbus does not take the %u bytes of the answer",
+            answer->reply.length);
+        return;
+    }
+    exchange_judge(exchange, answer->reply.bytes + before, answer->reply.length - around,
+                   answer);
+    tell_late(found, answer);
+}
+
+/* The beginning of what was seen, as a bus monitor shows it. */
+static void tell_garbage(const struct exchange *exchange, const struct seen *seen,
+                         struct answer *answer)
+{
+    char hex[3 * 16 + 1] = "";
+
+    for (size_t i = 0; i < seen->count && i < 16; i++)
+        snprintf(hex + 3 * i, sizeof(hex) - 3 * i, " %02X", seen->bytes[i]);
+    end(answer, ANSWER_BAD_REPLY, "%s%zu bytes that are no answer:%s%s",
+        exchange->serial && seen->count == exchange_reply_bytes(exchange) ? "CRC error in "
+                                                                          : "",
+        seen->count, hex, seen->count > 16 ? " ..." : "");
+    keep_frame(&answer->reply, seen->bytes, seen->count);
+}
+
+void exchange_run(struct adapter_line *line, const struct exchange *exchange,
+                  const struct limits *limits, int wake_fd, struct answer *answer)
+{
+    struct seen seen = {0};
+    struct found found = {0};
+
+    exchange_frame(exchange, &answer->request);
+    if (!keep_silence(line, limits, wake_fd, answer) || !send_request(line, exchange, answer))
+        return;
+    line->settle_us = 0;
+    answer->result = ANSWER_SILENT;
+    int64_t limit_us = line->quiet_since_us + limits->timeout_us +
+                       pace_us(line->pace, exchange_reply_bytes(exchange));
+    enum found_kind kind =
+        await_reply(line, exchange, limit_us, wake_fd, &seen, &found, answer);
+
+    if (answer->result == ANSWER_LINE_DOWN)
+        return;
+    if (kind == FOUND_REPLY)
+        take_reply(line, exchange, &seen, &found, answer);
+    else if (seen.count > 0)
+        tell_garbage(exchange, &seen, answer);
+    else
+        end(answer, ANSWER_SILENT, "unit %u did not answer in %lld ms", exchange->request[0],
+            (long long)(limits->timeout_us / 1000));
+    if (answer->result == ANSWER_BAD_REPLY)
+        line->settle_us = SETTLE_US;
+}
