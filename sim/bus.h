@@ -6,7 +6,8 @@
  * even if a request ran into it: that is the dangerous case for a master. The caller holds the
  * group's lock.
  */
-#pragma once
+#ifndef JOBGATE_SIM_BUS_H
+#define JOBGATE_SIM_BUS_H
 
 #include "sim/group.h"
 
@@ -38,3 +39,5 @@ int64_t sim_bus_next(const struct sim_bus *bus);
 
 /* An answer that is due, and its length; 0: none. Also gives up what never became a request. */
 size_t sim_bus_speak(struct sim_bus *bus, int64_t now, uint8_t frame[static SIM_FRAME_MAX]);
+
+#endif

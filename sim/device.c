@@ -57,13 +57,18 @@ static struct sim_cell *cells(const struct sim_device *device, enum sim_table ta
     return found;
 }
 
-static void put(struct sim_device *device, enum sim_table table, uint16_t address,
-                uint16_t value)
+static void change_registers(struct sim_device *device, const struct sim_reaction *reaction,
+                             bool over)
 {
-    struct sim_cell *cell = cells(device, table, address, 1);
+    for (size_t i = 0; i < reaction->change_count; i++) {
+        const struct sim_change *change = &reaction->changes[i];
+        struct sim_cell *cell = cells(device, change->table, change->address, 1);
+        uint16_t mask = change->mask ? change->mask : 0xffff;
+        uint16_t value = over ? change->after : change->during;
 
-    if (cell)
-        cell->value = value;
+        if (cell)
+            cell->value = (uint16_t)((cell->value & ~mask) | (value & mask));
+    }
 }
 
 static void react(struct request *request, struct sim_cell *cell)
@@ -79,12 +84,8 @@ static void react(struct request *request, struct sim_cell *cell)
         if (reaction->table != request->table || reaction->address != cell->address ||
             ((written ^ reaction->value) & reaction->mask) != 0)
             continue;
-        if (reaction->self_clears)
-            cell->value = 0;
-        for (size_t k = 0; k < reaction->change_count; k++) {
-            const struct sim_change *change = &reaction->changes[k];
-            put(device, change->table, change->address, change->during);
-        }
+        cell->value &= (uint16_t)~reaction->clears;
+        change_registers(device, reaction, false);
         device->reaction_ends[i] = ends;
         silent = silent || reaction->silent_ms > 0;
         if (reaction->silent_ms > 0 && ends > device->silent_until)
@@ -357,10 +358,7 @@ void sim_device_settle(struct sim_device *device, int64_t now)
         if (device->reaction_ends[i] == 0 || device->reaction_ends[i] > now)
             continue;
         device->reaction_ends[i] = 0;
-        for (size_t k = 0; k < reaction->change_count; k++) {
-            const struct sim_change *change = &reaction->changes[k];
-            put(device, change->table, change->address, change->after);
-        }
+        change_registers(device, reaction, true);
     }
 }
 

@@ -5,7 +5,8 @@
  * Application Protocol 1.1b3, section 6: functions 1-6, 15, 16, 22, 23, exceptions 1, 2, 3.
  * Its fields are open to the record (record.c) and to nobody else.
  */
-#pragma once
+#ifndef JOBGATE_SIM_DEVICE_H
+#define JOBGATE_SIM_DEVICE_H
 
 #include "sim/frame.h"
 #include "sim/sim.h"
@@ -54,3 +55,5 @@ void sim_device_settle(struct sim_device *device, int64_t now);
 
 /* One register's value, -1 where it does not exist. */
 long sim_device_value(const struct sim_device *device, enum sim_table table, uint16_t address);
+
+#endif

@@ -2,7 +2,8 @@
  * Frame: Modbus RTU as seen by a device. Lengths, checksum, and time on the wire; pure.
  * Source: Modbus over Serial Line 1.02 (2.5.1), Modbus Application Protocol 1.1b3 (6).
  */
-#pragma once
+#ifndef JOBGATE_SIM_FRAME_H
+#define JOBGATE_SIM_FRAME_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -31,3 +32,5 @@ long sim_frame_find(const uint8_t *bytes, size_t count, size_t from, size_t *len
 
 int64_t sim_frame_time_ns(size_t characters, unsigned baud, unsigned char_bits);
 int64_t sim_frame_silence_ns(unsigned baud, unsigned char_bits); /* t35 */
+
+#endif

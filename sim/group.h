@@ -4,7 +4,8 @@
  * The line's thread and the one that asks for the record share it, so each of them holds `lock`
  * while it touches anything here or a device. Time is nanoseconds since the simulator's start.
  */
-#pragma once
+#ifndef JOBGATE_SIM_GROUP_H
+#define JOBGATE_SIM_GROUP_H
 
 #include "sim/device.h"
 
@@ -47,3 +48,5 @@ void sim_group_tell_all(struct sim_group *group, int64_t now, const uint8_t *pdu
 
 /* Changes one byte, where the line's luck says so. */
 void sim_group_corrupt(struct sim_group *group, uint8_t *bytes, size_t count);
+
+#endif

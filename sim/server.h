@@ -6,7 +6,8 @@
  * open and close belong to the owner; play runs in the line's own thread until `stop` (an
  * eventfd) is readable.
  */
-#pragma once
+#ifndef JOBGATE_SIM_SERVER_H
+#define JOBGATE_SIM_SERVER_H
 
 #include "sim/group.h"
 
@@ -16,3 +17,5 @@ int sim_server_open(struct sim_server **ret, struct sim_group *group, int stop);
 unsigned sim_server_port(const struct sim_server *server);
 void sim_server_play(struct sim_server *server);
 void sim_server_close(struct sim_server *server);
+
+#endif

@@ -15,7 +15,8 @@
  *
  * sim_open() and sim_close() belong to one thread; each line has a thread of its own inside.
  */
-#pragma once
+#ifndef JOBGATE_SIM_SIM_H
+#define JOBGATE_SIM_SIM_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -35,6 +36,7 @@ struct sim_register {
 struct sim_change {
     enum sim_table table;
     uint16_t address;
+    uint16_t mask; /* the bits that change; 0: all */
     uint16_t during;
     uint16_t after;
 };
@@ -45,7 +47,7 @@ struct sim_reaction {
     uint16_t address;
     uint16_t mask; /* fires where (written & mask) == (value & mask); 0: any value */
     uint16_t value;
-    bool self_clears; /* the register reads 0 afterwards */
+    uint16_t clears; /* these bits read 0 afterwards */
     unsigned
         silent_ms; /* the write is answered, then the device says nothing; counts as reboot */
     const struct sim_change *changes;
@@ -106,3 +108,5 @@ int sim_dump(struct sim *sim);     /* the record to settings->dump, replaced ato
  * at the end. Call it before the process has other threads: it blocks these three signals.
  */
 int sim_run(const struct sim_settings *settings, char *problem, size_t size);
+
+#endif

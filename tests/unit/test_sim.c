@@ -2,6 +2,7 @@
 #include "sim/bus.h"
 #include "sim/device.h"
 #include "sim/frame.h"
+#include "sim/words.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,12 +22,12 @@ static const struct sim_register registers[] = {
     {SIM_HOLDING, 200, 0},   {SIM_INPUT, 10, 1},    {SIM_COIL, 0, 0},
     {SIM_COIL, 1, 1},        {SIM_COIL, 2, 1},      {SIM_DISCRETE, 5, 1},
 };
-static const struct sim_change state_falls = {SIM_INPUT, 10, 0, 1};
+static const struct sim_change state_falls = {SIM_INPUT, 10, 0, 0, 1};
 static const struct sim_reaction reboot = {.table = SIM_HOLDING,
                                            .address = 200,
                                            .mask = 0xffff,
                                            .value = 0x55aa,
-                                           .self_clears = true,
+                                           .clears = 0xffff,
                                            .silent_ms = 3000,
                                            .changes = &state_falls,
                                            .change_count = 1};
@@ -257,6 +258,32 @@ static void the_last_256_writes_are_kept(void **state)
     assert_int_equal(device->writes[299 % SIM_WRITES_KEPT].at_ns, 299 * MS);
     assert_int_equal(device->writes[44].at_ns, 44 * MS); /* 300 - 256 */
     sim_device_free(device);
+}
+
+static void numbers_lie_in_registers_by_their_order(void **state)
+{
+    (void)state;
+    static const uint8_t abcd[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    static const uint8_t cdab[] = {2, 3, 0, 1};
+    static const uint8_t ba[] = {1, 0};
+    uint16_t words[SIM_WORDS_MAX];
+
+    sim_words_whole(&(struct sim_layout){SIM_WHOLE, 1, abcd}, -2, words);
+    assert_int_equal(words[0], 0xfffe);
+    sim_words_whole(&(struct sim_layout){SIM_WHOLE, 1, ba}, 0x1234, words);
+    assert_int_equal(words[0], 0x3412);
+    sim_words_whole(&(struct sim_layout){SIM_WHOLE, 2, cdab}, 0x12345678, words);
+    assert_int_equal(words[0], 0x5678);
+    assert_int_equal(words[1], 0x1234);
+    sim_words_whole(&(struct sim_layout){SIM_DECIMAL, 1, abcd}, 1234, words);
+    assert_int_equal(words[0], 0x1234);
+    sim_words_real(&(struct sim_layout){SIM_FLOAT32, 2, abcd}, 21.5, words);
+    assert_int_equal(words[0], 0x41ac); /* 0x41AC0000 is 21.5 in IEEE 754 */
+    assert_int_equal(words[1], 0);
+    sim_words_real(&(struct sim_layout){SIM_FLOAT64, 4, abcd}, 1.0, words);
+    assert_int_equal(words[0], 0x3ff0);
+    sim_words_real(&(struct sim_layout){SIM_WHOLE, 1, abcd}, 214.7, words);
+    assert_int_equal(words[0], 215);
 }
 
 /* One line at 19200 8E1 with unit 17 and unit 18, which is slow. */
@@ -594,6 +621,7 @@ int main(void)
         cmocka_unit_test(a_reboot_answers_then_is_silent_then_comes_back),
         cmocka_unit_test(another_value_is_no_trigger),
         cmocka_unit_test(the_last_256_writes_are_kept),
+        cmocka_unit_test(numbers_lie_in_registers_by_their_order),
         cmocka_unit_test(an_answer_is_readable_when_its_last_character_is_over),
         cmocka_unit_test(a_request_after_the_silence_is_heard),
         cmocka_unit_test(a_request_within_the_silence_is_not_heard),
