@@ -138,6 +138,7 @@ static bool send_request(struct adapter_line *line, const struct exchange *excha
 }
 
 struct seen {
+    uint8_t late_unit; /* the last one whose late answer was dropped */
     size_t count;
     uint8_t bytes[SEEN_MAX];
 };
@@ -155,6 +156,8 @@ static enum found_kind look(const struct exchange *exchange, struct seen *seen,
     enum found_kind kind = exchange_find(exchange, seen->bytes, seen->count, found);
 
     answer->late = (uint16_t)(answer->late + found->foreign);
+    if (found->foreign)
+        seen->late_unit = found->foreign_unit;
     if (kind != FOUND_REPLY && exchange->serial && found->skip > 0) {
         drop_front(seen, found->skip);
         found->skip = 0;
@@ -237,15 +240,15 @@ static bool confirm(struct adapter_line *line, const struct frame *frame)
     return length == frame->length;
 }
 
-static void tell_late(const struct found *found, struct answer *answer)
+static void tell_late(const struct seen *seen, const struct found *found, struct answer *answer)
 {
     size_t length = strlen(answer->text);
     const char *comma = length ? "; " : "";
     size_t room = sizeof(answer->text) - length;
 
-    if (found->foreign)
+    if (seen->late_unit)
         snprintf(answer->text + length, room, "%sa late answer of unit %u was dropped", comma,
-                 found->foreign_unit);
+                 seen->late_unit);
     else if (found->skip)
         snprintf(answer->text + length, room, "%s%zu stray bytes before the answer", comma,
                  found->skip);
@@ -267,7 +270,7 @@ static void take_reply(struct adapter_line *line, const struct exchange *exchang
     }
     exchange_judge(exchange, answer->reply.bytes + before, answer->reply.length - around,
                    answer);
-    tell_late(found, answer);
+    tell_late(seen, found, answer);
 }
 
 /* The beginning of what was seen, as a bus monitor shows it. */
@@ -310,6 +313,8 @@ void exchange_run(struct adapter_line *line, const struct exchange *exchange,
     else
         end(answer, ANSWER_SILENT, "unit %u did not answer in %lld ms", exchange->request[0],
             (long long)(limits->timeout_us / 1000));
+    if (kind != FOUND_REPLY)
+        tell_late(&seen, &found, answer);
     if (answer->result == ANSWER_BAD_REPLY)
         line->settle_us = SETTLE_US;
 }

@@ -1,0 +1,1 @@
+unit_test(transcripts jobgate_adapters)
