@@ -1,0 +1,1 @@
+fuzz_target(condition jobgate_jobs)
