@@ -1,5 +1,7 @@
 #include "jobs/request.h"
 
+#include "jobs/condition.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -39,6 +41,7 @@ void request_free(struct request *request)
     free(request->job_id);
     free(request->query);
     json_decref(request->document);
+    condition_free(request->condition);
     free(request);
 }
 

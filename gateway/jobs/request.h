@@ -43,7 +43,7 @@ struct request {
                           topic and correlation data may be this one */
     bool has_version;  /* PATCH from a link: `$version` */
     int64_t version;
-    bool retained; /* PATCH: it was a retained copy */
+    bool retained; /* PATCH, JOB: it was a retained copy */
 
     char *job_id;                /* JOB, CANCEL */
     char *query;                 /* JOB: the condition as sent */
