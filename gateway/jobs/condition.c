@@ -3,7 +3,6 @@
  */
 #include "jobs/condition_tree.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,6 +124,29 @@ struct condition_value condition_value_at(const json_t *from, const struct condi
                              : json_array_get(from, segment->index);
     }
     return condition_value_json(from);
+}
+
+static bool is_acknowledged(const json_t *property)
+{
+    return json_object_get(property, "value") && json_object_get(property, "ac") &&
+           json_object_get(property, "av");
+}
+
+struct condition_value condition_value_reported(const json_t *reported,
+                                                const struct condition_path *path)
+{
+    const struct condition_segment *names = path->segments;
+    const json_t *property;
+
+    if (path->count < 3 || path->count > 4 || !names[2].name)
+        return condition_value_at(reported, path, 2);
+    property = json_object_getn(reported, names[2].name, names[2].size);
+    if (path->count == 3 && is_acknowledged(property))
+        return condition_value_json(json_object_get(property, "value"));
+    if (path->count == 4 && !json_is_object(property) && names[3].name &&
+        strcmp(names[3].name, "value") == 0)
+        return condition_value_json(property);
+    return condition_value_at(reported, path, 2);
 }
 
 struct condition_value condition_lookup_json(void *ctx, const struct condition_path *path)

@@ -109,6 +109,13 @@ bool condition_mismatch(const struct condition *condition, condition_lookup *loo
 struct condition_value condition_value_at(const json_t *from, const struct condition_path *path,
                                           size_t first);
 
+/*
+ * As condition_value_at() for a path that begins with properties.reported: an acknowledged
+ * property {"value", "ac", "av"} is its value, and a bare one is found under .value too.
+ */
+struct condition_value condition_value_reported(const json_t *reported,
+                                                const struct condition_path *path);
+
 /* A lookup whose ctx is a json_t: the whole document. */
 struct condition_value condition_lookup_json(void *ctx, const struct condition_path *path);
 

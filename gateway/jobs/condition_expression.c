@@ -153,14 +153,23 @@ static int put_under(struct parser *parser, enum node_kind kind, struct node **r
     return 0;
 }
 
+/* The sign of arithmetic at the token, 0 when there is none. */
 static char arithmetic_sign(const struct parser *parser, bool products)
 {
-    if (products)
-        return parser_at(parser, TOKEN_STAR)      ? '*'
-               : parser_at(parser, TOKEN_SLASH)   ? '/'
-               : parser_at(parser, TOKEN_PERCENT) ? '%'
-                                                  : '\0';
-    return parser_at(parser, TOKEN_PLUS) ? '+' : parser_at(parser, TOKEN_MINUS) ? '-' : '\0';
+    static const struct {
+        enum token_type type;
+        bool product;
+        char sign;
+    } signs[] = {
+        {TOKEN_PLUS, false, '+'}, {TOKEN_MINUS, false, '-'},  {TOKEN_STAR, true, '*'},
+        {TOKEN_SLASH, true, '/'}, {TOKEN_PERCENT, true, '%'},
+    };
+
+    for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
+        if (signs[i].product == products && parser_at(parser, signs[i].type))
+            return signs[i].sign;
+    }
+    return '\0';
 }
 
 static int parse_arithmetic(struct parser *parser, bool products, struct node **ret)

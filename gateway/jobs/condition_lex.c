@@ -42,7 +42,9 @@ static bool is_space(char c)
 /* The byte at `at`, 0 at the end; the text itself holds no 0. */
 static char byte_at(const struct lexer *lexer, size_t at)
 {
-    return at < lexer->size ? lexer->text[at] : '\0';
+    if (at >= lexer->size)
+        return '\0';
+    return lexer->text[at];
 }
 
 static void set_position(const struct lexer *lexer, size_t at)

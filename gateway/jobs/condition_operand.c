@@ -282,7 +282,7 @@ static size_t collection_prefix(const struct parser *parser,
 int parser_path(struct parser *parser, struct node **ret)
 {
     struct condition *condition = parser->lexer.condition;
-    struct condition_segment segments[SEGMENTS_MOST], *kept;
+    struct condition_segment segments[SEGMENTS_MOST] = {0}, *kept;
     size_t count = 1, prefix;
 
     TRY(parse_name(parser, &segments[0]));

@@ -110,8 +110,7 @@ int condition_read(struct condition **ret, enum query_collection *ret_collection
 /* Names (condition_names.c) */
 bool condition_is_word(const char *bytes, size_t size, const char *word); /* in any case */
 void condition_clean_text(char *text); /* one line, whole characters, no semicolon */
-/* Puts fixed names into the hub's spelling; a sentence into hint if the path can lead nowhere.
- */
+/* Puts fixed names into the hub's spelling; an empty hint says why a path leads nowhere. */
 void condition_settle_path(struct condition_segment *segments, size_t count,
                            enum query_collection collection, char hint[CONDITION_TEXT_SIZE]);
 /* 0, or 1 when there is no such function; *ret_near is the closest name in either case. */

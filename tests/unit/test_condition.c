@@ -624,6 +624,43 @@ static void a_comparison_with_another_type_is_explained(void **state)
     }
 }
 
+static struct condition_value look_up_reported(void *ctx, const struct condition_path *path)
+{
+    return condition_value_reported(ctx, path);
+}
+
+static void an_acknowledged_property_is_its_value(void **state)
+{
+    static const char *const texts[] = {
+        "properties.reported.written = 21",
+        "properties.reported.written.value = 21",
+        "properties.reported.written.ac = 200",
+        "properties.reported.polled = 5",
+        "properties.reported.polled.value = 5",
+        "IS_OBJECT(properties.reported.own)",
+        "properties.reported.own.value = 1",
+        "properties.reported.own.a.b = 2",
+        "NOT IS_DEFINED(properties.reported.none)",
+        "IS_OBJECT(properties.reported)",
+        "NOT IS_DEFINED(properties.reported.none.value)",
+        "NOT IS_DEFINED(properties.reported.polled.ac)",
+    };
+    json_t *reported =
+        json_pack("{s:{s:i,s:i,s:i},s:i,s:{s:i,s:{s:i}}}", "written", "value", 21, "ac", 200,
+                  "av", 7, "polled", 5, "own", "value", 1, "a", "b", 2);
+
+    (void)state;
+    assert_non_null(reported);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct condition *condition = parse(texts[i]);
+
+        if (!condition_matches(condition, look_up_reported, reported))
+            fail_msg("%s", texts[i]);
+        condition_free(condition);
+    }
+    json_decref(reported);
+}
+
 /* `front`, `count` times `part`, `middle`, `count` times `tail`. */
 static char *build(const char *front, const char *part, size_t count, const char *middle,
                    const char *tail)
@@ -807,6 +844,7 @@ int main(void)
         cmocka_unit_test(every_error_has_its_place_and_a_hint),
         cmocka_unit_test(what_can_hardly_be_meant_gives_a_hint),
         cmocka_unit_test(a_comparison_with_another_type_is_explained),
+        cmocka_unit_test(an_acknowledged_property_is_its_value),
         cmocka_unit_test(nesting_has_a_limit),
         cmocka_unit_test(words_and_signs_have_a_limit_and_lists_have_not),
         cmocka_unit_test(the_text_has_a_limit),
