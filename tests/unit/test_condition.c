@@ -102,7 +102,7 @@ static void logic_has_three_values(void **state)
     static const char not [] = "ftu";
 
     for (size_t a = 0; a < 3; a++) {
-        char text[64];
+        char text[128];
 
         (void)snprintf(text, sizeof(text), "NOT %s", names[a]);
         assert_int_equal(truth(state, text), not [a]);
