@@ -14,9 +14,11 @@
 
 struct twin {
     json_t *desired;  /* object or NULL while empty */
-    json_t *reported; /* object or NULL while empty: {value,ac,av,ad} of written properties, bare polled ones */
+    json_t *reported; /* object or NULL while empty: {value,ac,av,ad} of written properties,
+                         bare polled ones */
     json_t *tags;     /* tags set by patches, merged over the file's; NULL: none */
-    int64_t desired_version, reported_version, tags_version; /* 1 at first, + 1 for each change */
+    int64_t desired_version, reported_version,
+        tags_version;        /* 1 at first, + 1 for each change */
     int64_t applied_version; /* broker: last $version applied; 0: none */
 };
 
@@ -27,13 +29,16 @@ void twin_deinit(struct twin *twin);
    characters, '.', '$' and space). NULL when fine, else a sentence (malloc'ed). */
 char *twin_refuses(const json_t *patch, bool tags);
 
-int twin_patch_desired(struct twin *twin, const json_t *patch); /* 0 or negative errno; new $version */
+int twin_patch_desired(struct twin *twin,
+                       const json_t *patch); /* 0 or negative errno; new $version */
 int twin_patch_tags(struct twin *twin, const json_t *patch);
 /* Acknowledges one desired property: path is dotted; value may be NULL (not known). */
-int twin_acknowledge(struct twin *twin, const char *path, const json_t *value, int ac, int64_t av,
-                     const char *ad);
-int twin_report(struct twin *twin, const char *path, const json_t *value); /* a polled value, bare */
-int twin_forget(struct twin *twin, const char *path); /* desired null: the acknowledgement goes */
+int twin_acknowledge(struct twin *twin, const char *path, const json_t *value, int ac,
+                     int64_t av, const char *ad);
+int twin_report(struct twin *twin, const char *path,
+                const json_t *value); /* a polled value, bare */
+int twin_forget(struct twin *twin,
+                const char *path); /* desired null: the acknowledgement goes */
 
 /* A dotted path in a nested object; borrowed, NULL when absent. */
 json_t *twin_find(const json_t *object, const char *path);

@@ -1,0 +1,157 @@
+#include "jobs/engine_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int group_devices(struct engine *engine)
+{
+    const struct site *site = engine->site;
+
+    for (size_t i = 0; i < site->device_count; i++)
+        engine->lines[site->devices[i].line].device_count++;
+    for (size_t i = 0; i < site->line_count; i++) {
+        struct line_state *line = &engine->lines[i];
+
+        line->devices = calloc(line->device_count + 1, sizeof(*line->devices));
+        if (!line->devices)
+            return -ENOMEM;
+        line->device_count = 0;
+    }
+    for (size_t i = 0; i < site->device_count; i++) {
+        struct line_state *line = &engine->lines[site->devices[i].line];
+
+        line->devices[line->device_count++] = i;
+    }
+    return 0;
+}
+
+int engine_new(struct engine **ret, const struct engine_settings *settings, struct moment now)
+{
+    const struct site *site = settings->site;
+    struct engine *engine = calloc(1, sizeof(*engine));
+
+    if (!engine)
+        return -ENOMEM;
+    engine->site = site;
+    engine->version = settings->version;
+    engine->boot = settings->boot;
+    engine->since_ms = now.wall_ms;
+    engine->reports_end = &engine->reports;
+    engine->devices = calloc(site->device_count + 1, sizeof(*engine->devices));
+    engine->lines = calloc(site->line_count + 1, sizeof(*engine->lines));
+    if (!engine->devices || !engine->lines || group_devices(engine) < 0) {
+        engine_free(engine);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < site->device_count; i++) {
+        struct device_state *device = &engine->devices[i];
+
+        twin_init(&device->twin);
+        device->heard_us = INT64_MIN;
+        device->since_ms = now.wall_ms;
+    }
+    *ret = engine;
+    return 0;
+}
+
+static void free_jobs(struct engine *engine)
+{
+    for (struct job *job = engine->jobs, *next; job; job = next) {
+        next = job->next;
+        for (size_t i = 0; i < job->task_count; i++) {
+            if (job->tasks[i].run) {
+                run_deinit(job->tasks[i].run);
+                free(job->tasks[i].run);
+                job->tasks[i].run = NULL;
+            }
+        }
+        for (size_t i = 0; job->plans && i < engine->site->profile_count; i++)
+            plan_free(job->plans[i].plan);
+        free(job->plans);
+        job_free(job);
+    }
+}
+
+void engine_free(struct engine *engine)
+{
+    if (!engine)
+        return;
+    free_jobs(engine);
+    for (size_t i = engine->record_taken; i < engine->record_count; i++)
+        record_free(engine->records[i]);
+    free(engine->records);
+    for (struct report *report = engine->reports, *next; report; report = next) {
+        next = report->next;
+        report_free(report);
+    }
+    for (size_t i = 0; i < REPEATS_MOST; i++) {
+        free(engine->repeats[i].key);
+        free(engine->repeats[i].body);
+    }
+    for (size_t i = 0; i < EARLY_CANCELS_MOST; i++)
+        free(engine->early_cancels[i]);
+    for (size_t i = 0; engine->devices && i < engine->site->device_count; i++) {
+        twin_deinit(&engine->devices[i].twin);
+        free(engine->devices[i].last_outcome);
+        json_decref(engine->devices[i].last_patch);
+    }
+    for (size_t i = 0; engine->lines && i < engine->site->line_count; i++)
+        free(engine->lines[i].devices);
+    free(engine->devices);
+    free(engine->lines);
+    free(engine);
+}
+
+void engine_safe(struct engine *engine, uint64_t number, struct moment now)
+{
+    if (number <= engine->safe)
+        return;
+    engine->safe = number;
+    for (size_t i = 0; i < engine->site->line_count; i++)
+        engine->lines[i].wake_us = 0;
+    engine_tick(engine, now);
+}
+
+/* A scheduled job is looked at once a second: its start is wall time, which may be set. */
+enum { SCHEDULED_LOOK_US = 1000000 };
+
+int64_t engine_wake_us(const struct engine *engine, struct moment now)
+{
+    int64_t wake = MOMENT_NEVER;
+
+    for (const struct job *job = engine->jobs; job; job = job->next) {
+        if (job_is_over(job))
+            continue;
+        int64_t at = job->status == JOB_SCHEDULED ? now.boot_us + SCHEDULED_LOOK_US
+                                                  : job_wake_us(engine, job);
+        if (at < wake)
+            wake = at;
+    }
+    for (size_t i = 0; i < engine->site->line_count; i++) {
+        const struct line_state *line = &engine->lines[i];
+
+        if (line->waiting > 0 && line->wake_us < wake)
+            wake = line->wake_us;
+    }
+    for (size_t i = 0; engine->reported_due > 0 && i < engine->site->device_count; i++) {
+        if (engine->devices[i].reported_due && engine->devices[i].reported_us < wake)
+            wake = engine->devices[i].reported_us;
+    }
+    return wake;
+}
+
+void engine_stop(struct engine *engine, struct moment now)
+{
+    (void)now;
+    engine->stopping = true;
+}
+
+bool engine_is_idle(const struct engine *engine)
+{
+    for (size_t i = 0; i < engine->site->line_count; i++) {
+        if (engine->lines[i].waiting > 0)
+            return false;
+    }
+    return true;
+}

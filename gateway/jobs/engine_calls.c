@@ -1,0 +1,248 @@
+/* Single calls: a job of one task, urgent, answered once, and known again when repeated. */
+#include "jobs/engine_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { REPEAT_US_PER_S = 1000000 };
+
+/* What a repeat is known by: device, method and the caller's name for the request, or the
+   response topic and correlation data of MQTT 5. NULL: nothing names this request. */
+static char *repeat_key(const struct request *request)
+{
+    const struct origin *origin = &request->origin;
+    char *key = NULL;
+    size_t size = 0;
+    FILE *to;
+
+    if (!request->request_id && origin->correlation_size == 0)
+        return NULL;
+    to = open_memstream(&key, &size);
+    if (!to)
+        return NULL;
+    fprintf(to, "%d\n%s\n%s\n", (int)origin->link, request->device_id,
+            request->action.method ? request->action.method : "");
+    if (request->request_id) {
+        fprintf(to, "%s", request->request_id);
+    } else {
+        fprintf(to, "%s\n", origin->topic ? origin->topic : "");
+        for (size_t i = 0; i < origin->correlation_size; i++)
+            fprintf(to, "%02x", ((const unsigned char *)origin->correlation)[i]);
+    }
+    fclose(to);
+    return key;
+}
+
+static struct repeat *find_repeat(struct engine *engine, const char *key, struct moment now)
+{
+    for (size_t i = 0; i < REPEATS_MOST; i++) {
+        struct repeat *repeat = &engine->repeats[i];
+
+        if (repeat->key && repeat->until_us > now.boot_us && strcmp(repeat->key, key) == 0)
+            return repeat;
+    }
+    return NULL;
+}
+
+static void remember(struct engine *engine, char *key, unsigned seconds, struct moment now)
+{
+    struct repeat *repeat = &engine->repeats[engine->repeat_next];
+
+    engine->repeat_next = (engine->repeat_next + 1) % REPEATS_MOST;
+    free(repeat->key);
+    free(repeat->body);
+    *repeat = (struct repeat){.key = key,
+                              .open = true,
+                              .until_us = now.boot_us + (int64_t)seconds * REPEAT_US_PER_S};
+}
+
+/* True when the request was a repeat and is dealt with. */
+static bool known_again(struct engine *engine, struct request *request, struct moment now)
+{
+    char *key = repeat_key(request);
+    struct repeat *repeat;
+
+    if (!key)
+        return false;
+    bool may_be_repeat = request->request_id || request->dup;
+    repeat = may_be_repeat ? find_repeat(engine, key, now) : NULL;
+    if (!repeat) {
+        remember(engine, key, request->repeat_s > 0 ? request->repeat_s : 86400, now);
+        return false;
+    }
+    free(key);
+    report_stored(engine, &request->origin, engine->number);
+    /* While the first one runs, its own answer serves both: they wait at the same place. */
+    if (!repeat->open)
+        report_answer(engine, &request->origin, REQUEST_CALL, repeat->status, repeat->code,
+                      strdup(repeat->body), engine->number);
+    return true;
+}
+
+static void keep_answer(struct engine *engine, const struct request *request, int status,
+                        enum code code, const char *body)
+{
+    char *key = repeat_key(request);
+
+    for (size_t i = 0; key && i < REPEATS_MOST; i++) {
+        struct repeat *repeat = &engine->repeats[i];
+
+        if (repeat->key && repeat->open && strcmp(repeat->key, key) == 0) {
+            repeat->open = false;
+            repeat->status = status;
+            repeat->code = code;
+            repeat->body = strdup(body);
+        }
+    }
+    free(key);
+}
+
+static void refuse(struct engine *engine, struct request *request, enum code code, int status,
+                   const char *text)
+{
+    char *body = error_body(code, text);
+
+    keep_answer(engine, request, status, code, body);
+    report_stored(engine, &request->origin, engine->number);
+    report_answer(engine, &request->origin, REQUEST_CALL, status, code, body, engine->number);
+    request_free(request);
+}
+
+void call_answer(struct engine *engine, struct job *job, int status, enum code code, char *body,
+                 uint64_t after)
+{
+    keep_answer(engine, job->request, status, code, body);
+    if (job->answered) {
+        free(body);
+        return;
+    }
+    job->answered = true;
+    report_answer(engine, &job->request->origin, REQUEST_CALL, status, code, body, after);
+}
+
+/* A desired patch that was applied already: acknowledged, nothing else. */
+static bool patch_is_old(struct engine *engine, const struct request *request, size_t device)
+{
+    struct device_state *state = &engine->devices[device];
+
+    if (request->action.kind != ACTION_PATCH || request->origin.link != LINK_BROKER)
+        return false;
+    if (request->has_version && request->version <= state->twin.applied_version)
+        return true;
+    if (!request->has_version && request->retained && state->last_patch &&
+        json_equal(state->last_patch, request->action.arguments))
+        return true;
+    if (request->has_version)
+        state->twin.applied_version = request->version;
+    json_decref(state->last_patch);
+    state->last_patch = json_deep_copy(request->action.arguments);
+    return false;
+}
+
+static struct job *call_new(struct engine *engine, struct request *request, size_t device,
+                            struct moment now)
+{
+    struct job *job = calloc(1, sizeof(*job));
+    char id[64];
+
+    if (!job)
+        return NULL;
+    snprintf(id, sizeof(id), "call-%llx-%llu", (unsigned long long)engine->boot,
+             (unsigned long long)++engine->calls);
+    *job = (struct job){.id = strdup(id),
+                        .call = true,
+                        .status = JOB_RUNNING,
+                        .resolved = true,
+                        .order = ++engine->order,
+                        .created_ms = now.wall_ms,
+                        .started_ms = now.wall_ms,
+                        .task_count = 1};
+    job->tasks = calloc(1, sizeof(*job->tasks));
+    job->plans = calloc(engine->site->profile_count, sizeof(*job->plans));
+    unsigned seconds = request->timeout_s > 0 ? request->timeout_s : 30;
+    job->deadline_us = now.boot_us + (int64_t)seconds * 1000000;
+    if (!job->id || !job->tasks || !job->plans) {
+        job_free(job);
+        return NULL;
+    }
+    job->request = request;
+    job->counts[TASK_SCHEDULED] = 1;
+    job->tasks[0] = (struct task){
+        .job = job, .device = device, .created_ms = now.wall_ms, .changed_ms = now.wall_ms};
+    return job;
+}
+
+void engine_call(struct engine *engine, struct request *request, struct moment now)
+{
+    char text[300];
+    size_t device = site_device(engine->site, request->device_id);
+
+    if (known_again(engine, request, now)) {
+        request_free(request);
+        return;
+    }
+    if (device == SITE_NONE) {
+        snprintf(text, sizeof(text), "no device %.128s at this gateway", request->device_id);
+        refuse(engine, request, CODE_UNKNOWN_DEVICE, 404, text);
+        return;
+    }
+    if (patch_is_old(engine, request, device)) {
+        report_stored(engine, &request->origin, engine->number);
+        request_free(request);
+        return;
+    }
+    size_t line = engine->site->devices[device].line;
+    if (engine->lines[line].waiting >= engine->site->store.max_waiting) {
+        snprintf(text, sizeof(text), "%zu tasks wait on line %s, more are not taken",
+                 engine->lines[line].waiting, engine->site->lines[line].name);
+        refuse(engine, request, CODE_QUEUE_FULL, 429, text);
+        return;
+    }
+    struct job *job = call_new(engine, request, device, now);
+    if (!job) {
+        refuse(engine, request, CODE_STORE_UNAVAILABLE, 507, "the gateway is out of memory");
+        return;
+    }
+    /* All or nothing: what is wrong with the request is said before anything moves. */
+    struct job_plan *made = job_plan(engine, job, engine->site->devices[device].profile);
+    if (!made->plan) {
+        enum code code = code_find(made->error.code);
+
+        refuse(engine, request, code, made->error.status, made->error.text);
+        job->request = NULL;
+        job_free(job);
+        return;
+    }
+    if (request->action.kind == ACTION_PATCH && patch_take(engine, device, &request->action, now) < 0) {
+        refuse(engine, request, CODE_STORE_UNAVAILABLE, 507, "the gateway is out of memory");
+        job->request = NULL;
+        job_free(job);
+        return;
+    }
+    job->version = engine->devices[device].twin.desired_version;
+    job->next = engine->jobs;
+    engine->jobs = job;
+    engine->active++;
+    job->safe_at = engine_keep(engine, RECORD_JOB, job->id, request->device_id, 0, NULL);
+    report_stored(engine, &request->origin, job->safe_at);
+    task_queue(engine, &job->tasks[0]);
+    if (engine->lines[line].known && !engine->lines[line].up)
+        line_fail_waiting(engine, line, true, now);
+}
+
+void call_tick(struct engine *engine, struct job *job, struct moment now)
+{
+    struct task *task = &job->tasks[0];
+
+    if (now.boot_us < job->deadline_us || job->answered)
+        return;
+    if (task->state == TASK_SCHEDULED) {
+        task_refuse(engine, task, CODE_EXPIRED, "the call's own time ended before it began", now);
+    } else if (task->state == TASK_RUNNING) {
+        const char *text = "the call's own time ended while it ran; how it ends will be the device's last outcome";
+
+        call_answer(engine, job, code_status(CODE_GATEWAY_TIMEOUT), CODE_GATEWAY_TIMEOUT,
+                    error_body(CODE_GATEWAY_TIMEOUT, text), engine->number);
+    }
+}

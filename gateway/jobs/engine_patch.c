@@ -1,0 +1,274 @@
+/* Twin patches: desired properties taken, superseded, and acknowledged one by one. */
+#include "jobs/engine_private.h"
+#include "site/value.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Tags of a patch stand on those of the file. */
+static int take_tags(struct engine *engine, size_t device, const json_t *tags)
+{
+    struct twin *twin = &engine->devices[device].twin;
+
+    if (!twin->tags)
+        twin->tags = json_deep_copy(engine->site->devices[device].tags);
+    return twin_patch_tags(twin, tags);
+}
+
+int patch_take(struct engine *engine, size_t device, const struct action *action,
+               struct moment now)
+{
+    struct twin *twin = &engine->devices[device].twin;
+    int r = 0;
+
+    if (action->tags)
+        r = take_tags(engine, device, action->tags);
+    if (r == 0 && json_is_object(action->arguments))
+        r = twin_patch_desired(twin, action->arguments);
+    if (r == 0)
+        engine_keep(engine, RECORD_TWIN, NULL, engine->site->devices[device].id, 0, NULL);
+    (void)now;
+    return r;
+}
+
+/* Does a later patch in the device's queue give this property another value? */
+static bool superseded(const struct engine *engine, const struct task *task, const char *property)
+{
+    for (const struct task *later = engine->devices[task->device].first; later; later = later->next) {
+        const struct action *action = &later->job->request->action;
+
+        if (later != task && later->job->order > task->job->order && action->kind == ACTION_PATCH &&
+            twin_find(action->arguments, property))
+            return true;
+    }
+    return false;
+}
+
+static void drop_path(json_t *object, const char *path)
+{
+    const char *dot = strchr(path, '.');
+
+    if (!dot) {
+        json_object_del(object, path);
+        return;
+    }
+    char name[256];
+    snprintf(name, sizeof(name), "%.*s", (int)(dot - path), path);
+    drop_path(json_object_get(object, name), dot + 1);
+}
+
+static int add_superseded(struct plan *plan, const char *property)
+{
+    struct plan_refusal *grown =
+        realloc(plan->refusals, (plan->refusal_count + 1) * sizeof(*plan->refusals));
+
+    if (!grown)
+        return -ENOMEM;
+    plan->refusals = grown;
+    plan->refusals[plan->refusal_count++] =
+        (struct plan_refusal){.name = strdup(property),
+                              .status = code_status(CODE_SUPERSEDED),
+                              .code = code_name(CODE_SUPERSEDED),
+                              .text = strdup("a newer desired value came before this one was written")};
+    return 0;
+}
+
+struct plan *patch_without_superseded(struct engine *engine, struct task *task,
+                                      const struct plan *plan)
+{
+    const struct profile *profile = &engine->site->profiles[plan->profile];
+    struct action action = {.kind = ACTION_PATCH};
+    struct plan_error error;
+    struct plan *own = NULL;
+
+    if (!engine->devices[task->device].first)
+        return NULL;
+    for (size_t i = 0; i < plan->result_count; i++) {
+        const char *property = profile->points[plan->results[i].point].property;
+
+        if (!superseded(engine, task, property))
+            continue;
+        if (!action.arguments)
+            action.arguments = json_deep_copy(task->job->request->action.arguments);
+        drop_path(action.arguments, property);
+    }
+    if (!action.arguments)
+        return NULL;
+    if (plan_new(&own, engine->site, plan->profile, &action, &error) == 0) {
+        for (size_t i = 0; i < plan->result_count; i++) {
+            const char *property = profile->points[plan->results[i].point].property;
+
+            if (!twin_find(action.arguments, property))
+                add_superseded(own, property);
+        }
+    }
+    json_decref(action.arguments);
+    return own;
+}
+
+static const struct plan *plan_of(const struct task *task)
+{
+    return task->run ? task->run->plan : NULL;
+}
+
+/* What became of one property, in the order of the patch. */
+struct property_end {
+    const char *path;
+    int status;
+    enum code code;
+    const char *text;
+    const struct point_result *result; /* NULL: it never came to the wire */
+    const struct point *point;
+};
+
+static size_t ends_of(const struct task *task, struct property_end *ends)
+{
+    const struct plan *plan = plan_of(task);
+    const struct profile *profile = &task->run->site->profiles[plan->profile];
+    size_t count = 0;
+
+    for (size_t i = 0; i < plan->result_count; i++) {
+        const struct point_result *result = &task->run->results[i];
+        const struct point *point = &profile->points[plan->results[i].point];
+        enum code code = result->code;
+
+        if (result->result == RESULT_NOT_SENT && code == CODE_NONE)
+            code = task->run->code != CODE_NONE ? task->run->code : CODE_INTERRUPTED;
+        ends[count++] = (struct property_end){.path = point->property,
+                                              .status = code_status(code),
+                                              .code = code,
+                                              .text = result->text ? result->text : task->run->text,
+                                              .result = result,
+                                              .point = point};
+    }
+    for (size_t i = 0; i < plan->refusal_count; i++)
+        ends[count++] = (struct property_end){.path = plan->refusals[i].name,
+                                              .status = plan->refusals[i].status,
+                                              .code = code_find(plan->refusals[i].code),
+                                              .text = plan->refusals[i].text};
+    return count;
+}
+
+/* Where a property stands in the patch as it was sent; a failed record names the first. */
+static size_t place_in(const json_t *patch, const char *path, size_t base)
+{
+    const char *key;
+    json_t *value;
+    size_t at = base;
+
+    json_object_foreach ((json_t *)(uintptr_t)patch, key, value) {
+        size_t length = strlen(key);
+
+        if (strncmp(path, key, length) == 0 && (path[length] == '\0' || path[length] == '.'))
+            return path[length] == '.' && json_is_object(value)
+                       ? place_in(value, path + length + 1, at)
+                       : at;
+        at += 100;
+    }
+    return at;
+}
+
+json_t *patch_payload(const struct task *task, enum code *code, char *text, size_t size)
+{
+    const struct plan *plan = plan_of(task);
+    const json_t *patch = task->job->request->action.arguments;
+    struct property_end *ends = calloc(plan->result_count + plan->refusal_count + 1, sizeof(*ends));
+    size_t count = ends ? ends_of(task, ends) : 0, failed = 0, first = SIZE_MAX;
+
+    *code = ends ? CODE_NONE : CODE_STORE_UNAVAILABLE;
+    snprintf(text, size, "%s", "");
+    for (size_t i = 0; i < count; i++) {
+        if (ends[i].code == CODE_NONE)
+            continue;
+        failed++;
+        if (place_in(patch, ends[i].path, 0) < first) {
+            first = place_in(patch, ends[i].path, 0);
+            *code = ends[i].code;
+            snprintf(text, size, "%s: %s", ends[i].path, ends[i].text);
+        }
+    }
+    if (failed > 0 && count > 1) {
+        char counted[400];
+
+        snprintf(counted, sizeof(counted), "%zu of %zu properties failed; %.300s", failed, count, text);
+        snprintf(text, size, "%s", counted);
+    }
+    free(ends);
+
+    json_t *payload = run_payload(task->run);
+    json_object_del(payload, "error");
+    if (*code != CODE_NONE) {
+        json_t *whole = json_pack("{s:{s:s, s:s}}", "error", "code", code_name(*code), "description", text);
+        json_object_update(whole, payload);
+        json_decref(payload);
+        payload = whole;
+    }
+    return payload;
+}
+
+static json_t *held_value(const struct property_end *end)
+{
+    struct value_error error;
+
+    if (!end->result || !end->result->holds.known)
+        return NULL;
+    const struct reading *holds = &end->result->holds;
+    return value_decode(end->point, holds->long_words ? holds->long_words : holds->words, &error);
+}
+
+static const char *sentence_of(const struct property_end *end)
+{
+    return end->code == CODE_NONE ? result_name(end->result->result) : end->text;
+}
+
+/* A task that never ran acknowledges each property with its own end. */
+static void acknowledge_all(struct engine *engine, struct task *task, const json_t *patch,
+                            const char *prefix, const char *text)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach ((json_t *)(uintptr_t)patch, key, value) {
+        char path[512];
+
+        snprintf(path, sizeof(path), "%s%s", prefix, key);
+        if (key[0] == '$' || json_is_null(value))
+            continue;
+        if (json_is_object(value)) {
+            strncat(path, ".", sizeof(path) - strlen(path) - 1);
+            acknowledge_all(engine, task, value, path, text);
+        } else {
+            twin_acknowledge(&engine->devices[task->device].twin, path, NULL,
+                             code_status(task->code), task->job->version, text);
+        }
+    }
+}
+
+void patch_acknowledge(struct engine *engine, struct task *task, struct moment now)
+{
+    struct twin *twin = &engine->devices[task->device].twin;
+    const struct plan *plan = plan_of(task);
+    int64_t version = task->job->call ? task->job->version : twin->desired_version;
+
+    if (!plan) {
+        acknowledge_all(engine, task, task->job->request->action.arguments, "", code_name(task->code));
+        reported_changed(engine, task->device, now);
+        return;
+    }
+    struct property_end *ends = calloc(plan->result_count + plan->refusal_count + 1, sizeof(*ends));
+    size_t count = ends ? ends_of(task, ends) : 0;
+    for (size_t i = 0; i < count; i++) {
+        json_t *value = held_value(&ends[i]);
+
+        if (ends[i].code != CODE_SUPERSEDED) /* the newer one acknowledges it */
+            twin_acknowledge(twin, ends[i].path, value, ends[i].status, version, sentence_of(&ends[i]));
+        json_decref(value);
+    }
+    free(ends);
+    for (size_t i = 0; i < plan->removed_count; i++)
+        twin_forget(twin, plan->removed[i]);
+    if (count + plan->removed_count > 0)
+        reported_changed(engine, task->device, now);
+}

@@ -1,0 +1,206 @@
+/*
+ * The engine's own types, shared by the engine_*.c files and by nobody else.
+ *
+ * A device runs one task at a time and has a queue of tasks behind it, urgent ones first.
+ * Everything that is kept is addressed by index or owned by exactly one struct below.
+ */
+#ifndef JOBGATE_JOBS_ENGINE_PRIVATE_H
+#define JOBGATE_JOBS_ENGINE_PRIVATE_H
+
+#include "jobs/condition.h"
+#include "jobs/engine.h"
+#include "jobs/run.h"
+
+/* Stored by number: add at the end, never renumber. */
+enum task_state {
+    TASK_SCHEDULED = 0,
+    TASK_RUNNING = 1,
+    TASK_COMPLETED = 2,
+    TASK_FAILED = 3,
+    TASK_CANCELED = 4,
+    TASK_STATE_COUNT
+};
+
+struct job;
+
+struct task {
+    struct job *job;
+    size_t device;
+    enum task_state state;
+    enum code code;
+    unsigned attempts;
+    int64_t created_ms, started_ms, ended_ms, changed_ms; /* 0: not yet */
+    struct plan *own_plan; /* where the job's plan does not fit (superseded properties), else NULL */
+    struct run *run;       /* while running */
+    char *record;          /* JSON text once it has ended */
+    struct task *next;     /* in its device's queue */
+};
+
+/* Stored by number and reported by name: add at the end, never renumber. */
+enum job_status {
+    JOB_QUEUED = 0,
+    JOB_SCHEDULED = 1,
+    JOB_RUNNING = 2,
+    JOB_COMPLETED = 3,
+    JOB_FAILED = 4,
+    JOB_CANCELLED = 5,
+};
+
+/* What the action means for the devices of one profile; made once for each job. */
+struct job_plan {
+    bool made;
+    struct plan *plan; /* NULL: refused, see error */
+    struct plan_error error;
+};
+
+struct job {
+    char *id;
+    struct request *request; /* action, query, document, origin of a call */
+    bool call;               /* a single call: urgent, not listed */
+    bool answered;           /* call: the caller has had its answer */
+    enum job_status status;
+    struct task *tasks;
+    size_t task_count;
+    size_t counts[TASK_STATE_COUNT];
+    struct job_plan *plans; /* one for each profile of the site */
+    uint64_t order;         /* rising with acceptance */
+    uint64_t safe_at;       /* the record that must be safe before the first frame */
+    bool resolved;          /* its devices are known */
+    bool canceling;
+    int64_t created_ms, started_ms, ended_ms;
+    int64_t deadline_us; /* boot clock; MOMENT_NEVER until it starts */
+    int64_t version;     /* PATCH by a call: desired $version that is acknowledged */
+    bool share_due;
+    int64_t share_us; /* earliest next share */
+    struct job *next;
+};
+
+enum health { HEALTH_UNKNOWN = 0, HEALTH_ONLINE = 1, HEALTH_OFFLINE = 2 };
+
+struct device_state {
+    struct task *running;
+    struct task *first; /* queue */
+    bool out;           /* an operation of it is at the line */
+    uint64_t served;    /* rising number of its last operation */
+    int64_t heard_us;   /* INT64_MIN: never */
+    int64_t heard_ms;
+    unsigned silent;    /* answers missing in a row */
+    enum health health;
+    int64_t since_ms;
+    char *last_outcome; /* JSON text, or NULL */
+    struct twin twin;
+    json_t *last_patch; /* the last desired patch taken from the broker */
+    bool reported_due;
+    int64_t reported_us; /* earliest next reported document */
+};
+
+struct line_state {
+    size_t *devices; /* indexes of its devices */
+    size_t device_count;
+    size_t waiting; /* tasks queued or running on it */
+    bool known, up;
+    int64_t down_us;
+    char why[160];
+    bool gate_closed; /* some device in `expect` was silent: the others are tried one by one */
+    int64_t gate_us;
+    int64_t wake_us;  /* when engine_next_work() may have something, as far as is known */
+    uint64_t operations, troubles;
+};
+
+/* An answer that is remembered for callers who repeat themselves. */
+struct repeat {
+    char *key;
+    bool open; /* the call still runs */
+    int status;
+    enum code code;
+    char *body;
+    int64_t until_us;
+};
+
+enum { REPEATS_MOST = 1000, ENDED_JOBS_MOST = 1000, EARLY_CANCELS_MOST = 1000 };
+
+struct engine {
+    const struct site *site;
+    const char *version;
+    uint64_t boot, calls;
+    int64_t since_ms;
+    struct device_state *devices;
+    struct line_state *lines;
+    struct job *jobs; /* newest first */
+    size_t active, ended;
+    uint64_t order, served;
+    uint64_t number, safe; /* of records: made, and safe */
+    struct record **records;
+    size_t record_count, record_room, record_taken;
+    struct report *reports, **reports_end;
+    struct repeat repeats[REPEATS_MOST];
+    size_t repeat_next;
+    char *early_cancels[EARLY_CANCELS_MOST]; /* cancels that came before their job */
+    size_t early_next;
+    size_t reported_due; /* devices whose reported document waits */
+    bool stopping;
+};
+
+/* engine_jobs.c */
+struct job *engine_find_job(const struct engine *engine, const char *id);
+void job_start(struct engine *engine, struct job *job, struct moment now);
+void job_check_end(struct engine *engine, struct job *job, struct moment now);
+void job_tick(struct engine *engine, struct job *job, struct moment now);
+int64_t job_wake_us(const struct engine *engine, const struct job *job);
+void job_free(struct job *job);
+const char *job_status_name(enum job_status status);
+const char *job_type_name(const struct job *job);
+bool job_is_over(const struct job *job);
+
+/* engine_calls.c */
+void engine_call(struct engine *engine, struct request *request, struct moment now);
+void call_tick(struct engine *engine, struct job *job, struct moment now);
+void call_answer(struct engine *engine, struct job *job, int status, enum code code, char *body,
+                 uint64_t after);
+
+/* engine_tasks.c */
+void task_queue(struct engine *engine, struct task *task);
+void task_begin(struct engine *engine, struct task *task, struct moment now); /* may end it */
+void task_end(struct engine *engine, struct task *task, struct moment now);   /* its run is over */
+void task_refuse(struct engine *engine, struct task *task, enum code code, const char *text,
+                 struct moment now); /* ends it without a frame */
+struct job_plan *job_plan(struct engine *engine, struct job *job, size_t profile);
+json_t *task_json(const struct engine *engine, const struct task *task); /* a live task's record */
+const char *task_state_name(enum task_state state);
+
+/* engine_patch.c */
+int patch_take(struct engine *engine, size_t device, const struct action *action,
+               struct moment now);
+struct plan *patch_without_superseded(struct engine *engine, struct task *task,
+                                      const struct plan *plan);
+void patch_acknowledge(struct engine *engine, struct task *task, struct moment now);
+json_t *patch_payload(const struct task *task, enum code *code, char *text, size_t size);
+
+/* engine_dispatch.c */
+void line_fail_waiting(struct engine *engine, size_t line, bool urgent_only, struct moment now);
+void device_set_health(struct engine *engine, size_t device, enum health health, struct moment now);
+
+/* engine_reports.c */
+uint64_t engine_keep(struct engine *engine, enum record_kind kind, const char *job_id,
+                     const char *device_id, uint32_t step, char *text);
+struct report *engine_report(struct engine *engine, enum report_kind kind, uint64_t after,
+                             const char *job_id, const char *device_id, char *body);
+void report_answer(struct engine *engine, struct origin *origin, enum request_kind kind, int status,
+                   enum code code, char *body, uint64_t after);
+void report_stored(struct engine *engine, const struct origin *origin, uint64_t after);
+char *error_body(enum code code, const char *text); /* {"error":{"code","description"}} */
+void report_share(struct engine *engine, struct job *job, struct moment now);
+void report_state(struct engine *engine, size_t device);
+void report_gateway(struct engine *engine);
+void reported_changed(struct engine *engine, size_t device, struct moment now);
+void reported_tick(struct engine *engine, struct moment now);
+
+/* engine_select.c */
+struct select {
+    const struct engine *engine;
+    size_t device;
+};
+struct condition_value select_lookup(void *ctx, const struct condition_path *path);
+const json_t *device_tags(const struct engine *engine, size_t device);
+
+#endif

@@ -1,0 +1,213 @@
+/* What leaves the engine: records for the store, reports for the outside. */
+#include "jobs/engine_private.h"
+#include "jobs/timetext.h"
+#include "site/value.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHARE_PAUSE_US = 1000000, REPORTED_PAUSE_US = 1000000 };
+
+static char *copy(const char *text)
+{
+    return text ? strdup(text) : NULL;
+}
+
+uint64_t engine_keep(struct engine *engine, enum record_kind kind, const char *job_id,
+                     const char *device_id, uint32_t step, char *text)
+{
+    struct record *record = calloc(1, sizeof(*record));
+
+    if (engine->record_count == engine->record_room) {
+        size_t room = engine->record_room ? engine->record_room * 2 : 64;
+        struct record **grown = realloc(engine->records, room * sizeof(struct record *));
+
+        if (grown) {
+            engine->records = grown;
+            engine->record_room = room;
+        }
+    }
+    if (!record || engine->record_count == engine->record_room)
+        abort(); /* out of memory: what cannot be kept must not be promised */
+    *record = (struct record){.number = ++engine->number,
+                              .kind = kind,
+                              .job_id = copy(job_id),
+                              .device_id = copy(device_id),
+                              .step = step,
+                              .text = text};
+    engine->records[engine->record_count++] = record;
+    return record->number;
+}
+
+struct record *engine_take_record(struct engine *engine)
+{
+    if (engine->record_taken == engine->record_count) {
+        engine->record_taken = engine->record_count = 0;
+        return NULL;
+    }
+    return engine->records[engine->record_taken++];
+}
+
+struct report *engine_report(struct engine *engine, enum report_kind kind, uint64_t after,
+                             const char *job_id, const char *device_id, char *body)
+{
+    struct report *report = calloc(1, sizeof(*report));
+
+    if (!report)
+        abort();
+    *report = (struct report){.kind = kind,
+                              .after = after,
+                              .job_id = copy(job_id),
+                              .device_id = copy(device_id),
+                              .body = body ? body : strdup("")};
+    *engine->reports_end = report;
+    engine->reports_end = &report->next;
+    return report;
+}
+
+struct report *engine_take_report(struct engine *engine)
+{
+    struct report *report = engine->reports;
+
+    if (!report || report->after > engine->safe)
+        return NULL;
+    engine->reports = report->next;
+    if (!engine->reports)
+        engine->reports_end = &engine->reports;
+    report->next = NULL;
+    return report;
+}
+
+char *error_body(enum code code, const char *text)
+{
+    json_t *body = json_pack("{s:{s:s, s:s}}", "error", "code", code_name(code), "description", text);
+    char *dumped = body ? json_text(body) : NULL;
+
+    json_decref(body);
+    return dumped;
+}
+
+void report_answer(struct engine *engine, struct origin *origin, enum request_kind kind, int status,
+                   enum code code, char *body, uint64_t after)
+{
+    struct report *report = engine_report(engine, REPORT_ANSWER, after, NULL, NULL, body);
+
+    report->origin = *origin;
+    report->answers = kind;
+    report->status = status;
+    report->code = code;
+    *origin = (struct origin){.link = LINK_NONE};
+}
+
+void report_stored(struct engine *engine, const struct origin *origin, uint64_t after)
+{
+    if (origin->ticket == 0)
+        return;
+    struct report *report = engine_report(engine, REPORT_STORED, after, NULL, NULL, NULL);
+    report->origin = (struct origin){.link = origin->link, .ticket = origin->ticket};
+}
+
+void report_share(struct engine *engine, struct job *job, struct moment now)
+{
+    if (job->call)
+        return;
+    json_t *share = engine_share_json(engine, job->id);
+    struct report *report =
+        engine_report(engine, REPORT_SHARE, engine->number, job->id, NULL, json_text(share));
+
+    report->retain = job->task_count > 0 || !job_is_over(job);
+    json_decref(share);
+    job->share_due = false;
+    job->share_us = now.boot_us + SHARE_PAUSE_US;
+}
+
+static const char *health_name(enum health health)
+{
+    switch (health) {
+    case HEALTH_UNKNOWN:
+        return "unknown";
+    case HEALTH_ONLINE:
+        return "online";
+    case HEALTH_OFFLINE:
+        return "offline";
+    }
+    return "unknown";
+}
+
+void report_state(struct engine *engine, size_t index)
+{
+    const struct device *device = &engine->site->devices[index];
+    const struct device_state *state = &engine->devices[index];
+    char since[TIMETEXT_SIZE];
+
+    timetext_format(state->since_ms, since);
+    json_t *body = json_pack("{s:s, s:s, s:s, s:s}", "state", health_name(state->health), "since",
+                             since, "line", engine->site->lines[device->line].name, "gateway",
+                             engine->site->id);
+    engine_report(engine, REPORT_STATE, 0, NULL, device->id, json_text(body));
+    json_decref(body);
+}
+
+void report_gateway(struct engine *engine)
+{
+    char since[TIMETEXT_SIZE];
+    json_t *lines = json_array();
+
+    timetext_format(engine->since_ms, since);
+    for (size_t i = 0; i < engine->site->line_count; i++)
+        json_array_append_new(lines, json_pack("{s:s, s:s}", "name", engine->site->lines[i].name,
+                                               "state", engine->lines[i].up ? "up" : "down"));
+    json_t *body =
+        json_pack("{s:s, s:s, s:s, s:I, s:o}", "state", "online", "version", engine->version,
+                  "since", since, "devices", (json_int_t)engine->site->device_count, "lines", lines);
+    engine_report(engine, REPORT_GATEWAY, 0, NULL, NULL, json_text(body));
+    json_decref(body);
+}
+
+static void report_reported(struct engine *engine, size_t index, struct moment now)
+{
+    struct device_state *state = &engine->devices[index];
+    json_t *empty = state->twin.reported ? NULL : json_object();
+
+    engine_report(engine, REPORT_REPORTED, engine->number, NULL, engine->site->devices[index].id,
+                  json_text(empty ? empty : state->twin.reported));
+    json_decref(empty);
+    if (state->reported_due)
+        engine->reported_due--;
+    state->reported_due = false;
+    state->reported_us = now.boot_us + REPORTED_PAUSE_US;
+}
+
+void reported_changed(struct engine *engine, size_t index, struct moment now)
+{
+    struct device_state *state = &engine->devices[index];
+
+    if (state->reported_us <= now.boot_us) {
+        report_reported(engine, index, now);
+    } else if (!state->reported_due) {
+        state->reported_due = true;
+        engine->reported_due++;
+    }
+}
+
+void reported_tick(struct engine *engine, struct moment now)
+{
+    for (size_t i = 0; engine->reported_due > 0 && i < engine->site->device_count; i++) {
+        if (engine->devices[i].reported_due && engine->devices[i].reported_us <= now.boot_us)
+            report_reported(engine, i, now);
+    }
+}
+
+void engine_report_all(struct engine *engine, struct moment now)
+{
+    report_gateway(engine);
+    for (size_t i = 0; i < engine->site->device_count; i++) {
+        report_state(engine, i);
+        if (engine->devices[i].twin.reported)
+            report_reported(engine, i, now);
+    }
+    for (struct job *job = engine->jobs; job; job = job->next) {
+        if (!job->call && !job_is_over(job))
+            report_share(engine, job, now);
+    }
+}

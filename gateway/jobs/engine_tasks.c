@@ -1,0 +1,231 @@
+/* The life of a task: queued at its device, begun by its first frame, ended exactly once. */
+#include "jobs/engine_private.h"
+#include "jobs/timetext.h"
+#include "site/value.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *task_state_name(enum task_state state)
+{
+    switch (state) {
+    case TASK_SCHEDULED:
+        return "scheduled";
+    case TASK_RUNNING:
+        return "running";
+    case TASK_COMPLETED:
+        return "completed";
+    case TASK_FAILED:
+        return "failed";
+    case TASK_CANCELED:
+        return "canceled";
+    case TASK_STATE_COUNT:
+        break;
+    }
+    return "unknown";
+}
+
+/* The only place where a task changes its state, so that the counts always add up. */
+static void task_move(struct task *task, enum task_state state, struct moment now)
+{
+    task->job->counts[task->state]--;
+    task->job->counts[state]++;
+    task->state = state;
+    task->changed_ms = now.wall_ms;
+    task->job->share_due = true;
+}
+
+static struct line_state *line_of(struct engine *engine, const struct task *task)
+{
+    return &engine->lines[engine->site->devices[task->device].line];
+}
+
+void task_queue(struct engine *engine, struct task *task)
+{
+    struct task **at = &engine->devices[task->device].first;
+    struct line_state *line = line_of(engine, task);
+
+    while (*at && (!task->job->call || (*at)->job->call))
+        at = &(*at)->next;
+    task->next = *at;
+    *at = task;
+    line->waiting++;
+    line->wake_us = 0;
+}
+
+static void unqueue(struct engine *engine, struct task *task)
+{
+    struct task **at = &engine->devices[task->device].first;
+
+    while (*at && *at != task)
+        at = &(*at)->next;
+    if (*at)
+        *at = task->next;
+    task->next = NULL;
+}
+
+struct job_plan *job_plan(struct engine *engine, struct job *job, size_t profile)
+{
+    struct job_plan *made = &job->plans[profile];
+
+    if (made->made)
+        return made;
+    made->made = true;
+    int r = plan_new(&made->plan, engine->site, profile, &job->request->action, &made->error);
+    if (r < 0) {
+        made->error.status = 507;
+        made->error.code = code_name(CODE_STORE_UNAVAILABLE);
+        snprintf(made->error.text, sizeof(made->error.text), "out of memory");
+    }
+    return made;
+}
+
+static void put_time(json_t *record, const char *key, int64_t ms)
+{
+    char text[TIMETEXT_SIZE];
+
+    if (ms == 0)
+        return;
+    timetext_format(ms, text);
+    json_object_set_new(record, key, json_string(text));
+}
+
+json_t *task_json(const struct engine *engine, const struct task *task)
+{
+    json_t *record = json_object();
+
+    json_object_set_new(record, "jobId", json_string(task->job->id));
+    json_object_set_new(record, "deviceId", json_string(engine->site->devices[task->device].id));
+    json_object_set_new(record, "jobType", json_string(job_type_name(task->job)));
+    json_object_set_new(record, "status", json_string(task_state_name(task->state)));
+    put_time(record, "createdDateTimeUtc", task->created_ms);
+    put_time(record, "startTimeUtc", task->started_ms);
+    put_time(record, "lastUpdatedDateTimeUtc", task->changed_ms);
+    put_time(record, "endTimeUtc", task->ended_ms);
+    json_object_set_new(record, "attempts", json_integer(task->attempts));
+    return record;
+}
+
+/* A twin job's record has no method response, as in the hub; what was written stands beside it. */
+static json_t *outcome_json(const struct task *task, int status, json_t *payload)
+{
+    if (task->job->request->action.kind != ACTION_PATCH)
+        return json_pack("{s:{s:i, s:O}}", "deviceMethodResponse", "status", status, "payload",
+                         payload);
+    json_t *outcome = json_pack("{s:n}", "deviceMethodResponse");
+    json_t *writes = json_object_get(payload, "writes");
+    if (writes)
+        json_object_set(outcome, "writes", writes);
+    return outcome;
+}
+
+static void finish(struct engine *engine, struct task *task, enum task_state state, json_t *payload,
+                   const char *text, struct moment now)
+{
+    struct job *job = task->job;
+    struct device_state *device = &engine->devices[task->device];
+    const char *id = engine->site->devices[task->device].id;
+    int status = code_status(task->code);
+
+    task->ended_ms = now.wall_ms;
+    task_move(task, state, now);
+    if (device->running == task)
+        device->running = NULL;
+    else
+        unqueue(engine, task);
+    line_of(engine, task)->waiting--;
+    line_of(engine, task)->wake_us = 0;
+
+    json_t *record = task_json(engine, task);
+    json_object_set_new(record, "outcome", outcome_json(task, status, payload));
+    if (task->code != CODE_NONE)
+        json_object_set_new(record, "error",
+                            json_pack("{s:s, s:s}", "code", code_name(task->code), "description",
+                                      text));
+    json_object_set_new(record, "gatewayId", json_string(engine->site->id));
+    json_object_set_new(record, "seq", json_integer((json_int_t)engine->number + 1));
+    task->record = json_text(record);
+    json_decref(record);
+    free(device->last_outcome);
+    device->last_outcome = strdup(task->record);
+
+    uint64_t number =
+        engine_keep(engine, RECORD_OUTCOME, job->id, id, 0, strdup(task->record));
+    if (job->call)
+        call_answer(engine, job, status, task->code, json_text(payload), number);
+    engine_report(engine, REPORT_OUTCOME, number, job->id, id, strdup(task->record));
+    json_decref(payload);
+    job_check_end(engine, job, now);
+}
+
+void task_refuse(struct engine *engine, struct task *task, enum code code, const char *text,
+                 struct moment now)
+{
+    json_t *payload =
+        json_pack("{s:{s:s, s:s}}", "error", "code", code_name(code), "description", text);
+
+    task->code = code;
+    if (task->job->request->action.kind == ACTION_PATCH)
+        patch_acknowledge(engine, task, now);
+    finish(engine, task, code == CODE_CANCELED ? TASK_CANCELED : TASK_FAILED, payload, text, now);
+}
+
+void task_begin(struct engine *engine, struct task *task, struct moment now)
+{
+    struct job_plan *made =
+        job_plan(engine, task->job, engine->site->devices[task->device].profile);
+    const char *id = engine->site->devices[task->device].id;
+
+    if (!made->plan) {
+        task_refuse(engine, task, code_find(made->error.code), made->error.text, now);
+        return;
+    }
+    task->run = calloc(1, sizeof(*task->run));
+    if (task->job->request->action.kind == ACTION_PATCH)
+        task->own_plan = patch_without_superseded(engine, task, made->plan);
+    if (!task->run || run_init(task->run, engine->site, task->own_plan ? task->own_plan : made->plan,
+                               task->device, now) < 0) {
+        free(task->run);
+        task->run = NULL;
+        task_refuse(engine, task, CODE_STORE_UNAVAILABLE, "the gateway is out of memory", now);
+        return;
+    }
+    unqueue(engine, task);
+    engine->devices[task->device].running = task;
+    task->started_ms = now.wall_ms;
+    task_move(task, TASK_RUNNING, now);
+    engine_keep(engine, RECORD_HANDED, task->job->id, id, 0, NULL);
+
+    json_t *record = task_json(engine, task);
+    engine_report(engine, REPORT_PROGRESS, 0, task->job->id, id, json_text(record));
+    json_decref(record);
+}
+
+static void free_run(struct task *task)
+{
+    run_deinit(task->run);
+    free(task->run);
+    task->run = NULL;
+    plan_free(task->own_plan);
+    task->own_plan = NULL;
+}
+
+void task_end(struct engine *engine, struct task *task, struct moment now)
+{
+    char text[400];
+    json_t *payload;
+
+    task->attempts = task->run->attempts;
+    if (task->job->request->action.kind == ACTION_PATCH) {
+        payload = patch_payload(task, &task->code, text, sizeof(text));
+        patch_acknowledge(engine, task, now);
+    } else {
+        task->code = task->run->code;
+        snprintf(text, sizeof(text), "%s", task->run->text);
+        payload = run_payload(task->run);
+    }
+    /* The run is done with before anything is reported: reports look at the device's state. */
+    free_run(task);
+    finish(engine, task, task->code == CODE_NONE ? TASK_COMPLETED : TASK_FAILED, payload, text, now);
+}

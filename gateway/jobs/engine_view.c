@@ -1,0 +1,342 @@
+/* What others may see of the engine, in the shapes of the hub's service and of docs/api.md. */
+#include "jobs/engine_private.h"
+#include "jobs/query.h"
+#include "jobs/timetext.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void put_time(json_t *object, const char *key, int64_t ms)
+{
+    char text[TIMETEXT_SIZE];
+
+    if (ms == 0)
+        return;
+    timetext_format(ms, text);
+    json_object_set_new(object, key, json_string(text));
+}
+
+static json_t *statistics_json(const struct job *job)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "deviceCount", (json_int_t)job->task_count,
+                     "failedCount",
+                     (json_int_t)(job->counts[TASK_FAILED] + job->counts[TASK_CANCELED]),
+                     "succeededCount", (json_int_t)job->counts[TASK_COMPLETED], "runningCount",
+                     (json_int_t)job->counts[TASK_RUNNING], "pendingCount",
+                     (json_int_t)job->counts[TASK_SCHEDULED]);
+}
+
+static void put_message(json_t *object, const struct job *job)
+{
+    char text[160];
+    size_t failed = job->counts[TASK_FAILED] + job->counts[TASK_CANCELED];
+    const char *hint = job->request->condition ? condition_hint(job->request->condition) : NULL;
+
+    if (job_is_over(job) && job->task_count == 0)
+        json_object_set_new(object, "statusMessage",
+                            json_sprintf("no device matched%s%s", hint ? "; " : "", hint ? hint : ""));
+    else if (job_is_over(job) && failed > 0) {
+        snprintf(text, sizeof(text), "%zu of %zu devices failed", failed, job->task_count);
+        json_object_set_new(object, "statusMessage", json_string(text));
+    } else if (hint) {
+        json_object_set_new(object, "statusMessage", json_string(hint));
+    }
+}
+
+static json_t *job_json(const struct job *job)
+{
+    json_t *object = json_object();
+
+    json_object_set_new(object, "jobId", json_string(job->id));
+    if (job->request->query)
+        json_object_set_new(object, "queryCondition", json_string(job->request->query));
+    put_time(object, "createdTime", job->created_ms);
+    put_time(object, "startTime", job->started_ms          ? job->started_ms
+                                  : job->request->has_start ? job->request->start_ms
+                                                            : 0);
+    put_time(object, "endTime", job->ended_ms);
+    json_object_set_new(object, "maxExecutionTimeInSeconds",
+                        json_integer(job->request->max_execution_s));
+    json_object_set_new(object, "type", json_string(job_type_name(job)));
+    if (job->request->document)
+        json_object_update_missing(object, job->request->document);
+    json_object_set_new(object, "status", json_string(job_status_name(job->status)));
+    put_message(object, job);
+    if (job->resolved)
+        json_object_set_new(object, "deviceJobStatistics", statistics_json(job));
+    return object;
+}
+
+json_t *engine_job_json(const struct engine *engine, const char *job_id)
+{
+    const struct job *job = engine_find_job(engine, job_id);
+
+    return job && !job->call ? job_json(job) : NULL;
+}
+
+json_t *engine_share_json(const struct engine *engine, const char *job_id)
+{
+    const struct job *job = engine_find_job(engine, job_id);
+    json_t *share;
+
+    if (!job || job->call)
+        return NULL;
+    share = json_pack("{s:s, s:s, s:s, s:s, s:o}", "gatewayId", engine->site->id, "jobId", job->id,
+                      "type", job_type_name(job), "status", job_status_name(job->status),
+                      "deviceJobStatistics", statistics_json(job));
+    put_time(share, "startTime", job->started_ms);
+    put_time(share, "endTime", job->ended_ms);
+    return share;
+}
+
+/* --- pages ---
+ * A cursor is the place after which the next page begins: an order number for jobs, which is
+ * unique and never reused, so that pages stay stable while jobs come and go. */
+
+static bool read_cursor(const char *after, unsigned long long *ret)
+{
+    char *end;
+
+    if (!after)
+        return true;
+    *ret = strtoull(after, &end, 10);
+    return end != after && *end == '\0';
+}
+
+static void write_cursor(char **next_cursor, unsigned long long place)
+{
+    if (asprintf(next_cursor, "%llu", place) < 0)
+        *next_cursor = NULL;
+}
+
+static bool is_any(const char *text)
+{
+    return !text || !*text;
+}
+
+json_t *engine_jobs_json(const struct engine *engine, const char *type, const char *status,
+                         size_t most, const char *after, char **next_cursor)
+{
+    unsigned long long before = UINT64_MAX, last = 0;
+    json_t *jobs = json_array();
+
+    *next_cursor = NULL;
+    if (!read_cursor(after, &before)) {
+        json_decref(jobs);
+        return NULL;
+    }
+    for (const struct job *job = engine->jobs; job; job = job->next) {
+        if (job->call || job->order >= before ||
+            (!is_any(type) && strcmp(type, job_type_name(job)) != 0) ||
+            (!is_any(status) && strcmp(status, job_status_name(job->status)) != 0))
+            continue;
+        if (json_array_size(jobs) == most) {
+            write_cursor(next_cursor, last);
+            break;
+        }
+        json_array_append_new(jobs, job_json(job));
+        last = job->order;
+    }
+    return jobs;
+}
+
+/* A record's text once it has ended, else what is known so far. */
+static json_t *record_json(const struct engine *engine, const struct task *task)
+{
+    return task->record ? json_loads(task->record, 0, NULL) : task_json(engine, task);
+}
+
+static json_t *query_records(const struct engine *engine, const struct query *query, size_t most,
+                             unsigned long long from, char **next_cursor)
+{
+    const char *only = query_requires(query, "jobId");
+    json_t *rows = json_array();
+    unsigned long long place = 0;
+
+    for (const struct job *job = engine->jobs; job; job = job->next) {
+        if (job->call || (only && strcmp(only, job->id) != 0))
+            continue;
+        for (size_t i = 0; i < job->task_count; i++, place++) {
+            if (place < from)
+                continue;
+            json_t *record = record_json(engine, &job->tasks[i]);
+
+            if (!query_matches(query, condition_lookup_json, record)) {
+                json_decref(record);
+                continue;
+            }
+            if (json_array_size(rows) == most) {
+                json_decref(record);
+                write_cursor(next_cursor, place);
+                return rows;
+            }
+            json_array_append_new(rows, record);
+        }
+    }
+    return rows;
+}
+
+static json_t *query_devices(struct engine *engine, const struct query *query, size_t most,
+                             unsigned long long from, char **next_cursor)
+{
+    json_t *rows = json_array();
+
+    for (size_t i = from; i < engine->site->device_count; i++) {
+        struct select select = {.engine = engine, .device = i};
+
+        if (!query_matches(query, select_lookup, &select))
+            continue;
+        if (json_array_size(rows) == most) {
+            write_cursor(next_cursor, i);
+            return rows;
+        }
+        json_array_append_new(rows, engine_twin_json(engine, engine->site->devices[i].id));
+    }
+    return rows;
+}
+
+json_t *engine_query_json(struct engine *engine, const struct query *query, size_t most,
+                          const char *after, char **next_cursor)
+{
+    unsigned long long from = 0;
+
+    *next_cursor = NULL;
+    if (!read_cursor(after, &from))
+        return NULL;
+    if (query->collection == QUERY_DEVICES_JOBS)
+        return query_records(engine, query, most, from, next_cursor);
+    return query_devices(engine, query, most, from, next_cursor);
+}
+
+/* --- devices --- */
+
+static const char *health_text(const struct device_state *state)
+{
+    return state->health == HEALTH_ONLINE ? "online" : state->health == HEALTH_OFFLINE ? "offline" : "unknown";
+}
+
+static void put_identity(json_t *object, const struct engine *engine, size_t index)
+{
+    const struct device_state *state = &engine->devices[index];
+
+    json_object_set_new(object, "deviceId", json_string(engine->site->devices[index].id));
+    json_object_set_new(object, "status", json_string("enabled"));
+    json_object_set_new(object, "connectionState",
+                        json_string(state->health == HEALTH_ONLINE ? "Connected" : "Disconnected"));
+    put_time(object, "lastActivityTime", state->heard_ms);
+}
+
+static json_t *device_json(struct engine *engine, size_t index)
+{
+    const struct device *device = &engine->site->devices[index];
+    const struct device_state *state = &engine->devices[index];
+    json_t *object = json_object();
+    json_t *own = json_pack("{s:s, s:i, s:s, s:s}", "line", engine->site->lines[device->line].name,
+                            "unit", device->unit, "profile",
+                            engine->site->profiles[device->profile].name, "state",
+                            health_text(state));
+
+    put_identity(object, engine, index);
+    put_time(own, "since", state->since_ms);
+    put_time(own, "lastContact", state->heard_ms);
+    if (state->last_outcome)
+        json_object_set_new(own, "lastOutcome", json_loads(state->last_outcome, 0, NULL));
+    json_object_set(object, "tags", (json_t *)(uintptr_t)device_tags(engine, index));
+    json_object_set_new(object, "jobgate", own);
+    return object;
+}
+
+json_t *engine_devices_json(struct engine *engine, const char *device_id)
+{
+    if (device_id) {
+        size_t index = site_device(engine->site, device_id);
+
+        return index == SITE_NONE ? NULL : device_json(engine, index);
+    }
+    json_t *devices = json_array();
+    for (size_t i = 0; i < engine->site->device_count; i++)
+        json_array_append_new(devices, device_json(engine, i));
+    return devices;
+}
+
+static json_t *section_json(const json_t *section, int64_t version)
+{
+    json_t *copy = section ? json_deep_copy(section) : json_object();
+
+    json_object_set_new(copy, "$version", json_integer(version));
+    return copy;
+}
+
+/* The hub's etag: base64 of an eight byte counter, big-endian. */
+static void write_etag(char text[16], uint64_t version)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    unsigned char bytes[9] = {0};
+
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (unsigned char)(version >> (56 - 8 * i));
+    for (int i = 0; i < 3; i++) {
+        unsigned group = (unsigned)bytes[3 * i] << 16 | (unsigned)bytes[3 * i + 1] << 8 | bytes[3 * i + 2];
+
+        for (int j = 0; j < 4; j++)
+            text[4 * i + j] = digits[(group >> (18 - 6 * j)) & 63];
+    }
+    text[11] = '=';
+    text[12] = '\0';
+}
+
+json_t *engine_twin_json(struct engine *engine, const char *device_id)
+{
+    size_t index = site_device(engine->site, device_id);
+    char etag[16];
+
+    if (index == SITE_NONE)
+        return NULL;
+    const struct twin *twin = &engine->devices[index].twin;
+    json_t *object = json_object();
+    int64_t version = twin->desired_version + twin->tags_version - 1;
+
+    put_identity(object, engine, index);
+    write_etag(etag, (uint64_t)version);
+    json_object_set_new(object, "etag", json_string(etag));
+    json_object_set_new(object, "version", json_integer(version));
+    json_object_set_new(object, "authenticationType", json_string("sas"));
+    json_object_set_new(object, "tags", json_deep_copy(device_tags(engine, index)));
+    json_object_set_new(object, "properties",
+                        json_pack("{s:o, s:o}", "desired",
+                                  section_json(twin->desired, twin->desired_version), "reported",
+                                  section_json(twin->reported, twin->reported_version)));
+    return object;
+}
+
+json_t *engine_status_json(struct engine *engine, struct moment now)
+{
+    json_t *lines = json_array();
+    size_t online = 0, offline = 0, active = 0;
+
+    for (size_t i = 0; i < engine->site->line_count; i++) {
+        const struct line_state *line = &engine->lines[i];
+
+        json_array_append_new(
+            lines, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "name", engine->site->lines[i].name,
+                             "state", line->up ? "up" : line->known ? "down" : "opening", "why",
+                             line->why, "devices", (json_int_t)line->device_count, "waiting",
+                             (json_int_t)line->waiting, "operations", (json_int_t)line->operations,
+                             "troubles", (json_int_t)line->troubles));
+    }
+    for (size_t i = 0; i < engine->site->device_count; i++) {
+        online += engine->devices[i].health == HEALTH_ONLINE;
+        offline += engine->devices[i].health == HEALTH_OFFLINE;
+    }
+    for (const struct job *job = engine->jobs; job; job = job->next)
+        active += !job->call && !job_is_over(job);
+    json_t *status = json_pack(
+        "{s:s, s:s, s:b, s:o, s:{s:I, s:I, s:I}, s:{s:I}, s:{s:s, s:I, s:I}}", "gateway",
+        engine->site->id, "version", engine->version, "clockTrusted", (int)now.trusted, "lines", lines, "devices",
+        "count", (json_int_t)engine->site->device_count, "online", (json_int_t)online, "offline",
+        (json_int_t)offline, "jobs", "active", (json_int_t)active, "store", "kind", "memory", "made",
+        (json_int_t)engine->number, "safe", (json_int_t)engine->safe);
+    put_time(status, "since", engine->since_ms);
+    return status;
+}

@@ -1,0 +1,118 @@
+/*
+ * Run: the walk of one task through its plan, step by step. A plain value and a pure machine:
+ * what it wants next and what an answer means depend only on the run, the plan and the facts
+ * that the caller brings. It decides what is repeated, what is in doubt and what is paid back.
+ *
+ * The classes of steps decide about doubt: a state may be sent again; a trigger or pulse whose
+ * frame left whole and was not answered clearly is never sent again.
+ */
+#ifndef JOBGATE_JOBS_RUN_H
+#define JOBGATE_JOBS_RUN_H
+
+#include "base/clock.h"
+#include "jobs/outcome.h"
+#include "lines/plan.h"
+
+/* Stored by number: add at the end, never renumber. */
+enum phase {
+    PHASE_START = 0,   /* the step has not begun */
+    PHASE_PROBE = 1,   /* a harmless read ahead of a trigger */
+    PHASE_COMPARE = 2, /* if_different: does it hold the value already? */
+    PHASE_INTENT = 3,  /* the intent must be safe before the frame leaves */
+    PHASE_WRITE = 4,
+    PHASE_VERIFY = 5,
+    PHASE_READ = 6, /* values for the answer, or values before */
+    PHASE_EXPECT = 7,
+    PHASE_WAIT = 8,
+    PHASE_RETURN = 9,  /* a pulse's previous value goes back */
+    PHASE_RESTORE = 10, /* on_failure = "restore" */
+    PHASE_OVER = 11,
+};
+
+struct reading {
+    bool known;
+    uint16_t count;
+    uint16_t words[4];  /* numbers */
+    uint16_t *long_words; /* strings longer than that, else NULL */
+};
+
+/* What became of one written point. */
+struct point_result {
+    enum result result; /* NOT_SENT until something is known */
+    enum code code;     /* NONE where it is well */
+    char *text;         /* why not, or NULL */
+    struct reading wrote, holds;
+    int64_t at_ms; /* wall clock of the read-back */
+    bool restored; /* the value from before was written back */
+};
+
+struct run {
+    const struct site *site;
+    const struct plan *plan;
+    size_t device;
+    size_t step, item;      /* where it is; `item` of a step that is done point by point */
+    bool split;
+    struct plan_step part;  /* split: the step of that item alone */
+    enum phase phase;
+    unsigned tries;         /* of the present operation */
+    unsigned attempts;      /* the most tries that any operation took */
+    bool rewritten;         /* the one repeat after a read-back that differed */
+    bool heard;             /* EXPECT: the device answered since the step began */
+    bool begun;             /* a frame that concerns the task has left */
+    bool owed;              /* a pulse was sent and its return is due */
+    bool stopping;          /* cancelled or expired: no new step */
+    int64_t due_us, until_us, answered_us;
+    uint64_t intent;        /* number of the record that must be safe; 0: none made yet */
+    size_t restore_left;    /* RESTORE: results still to look at, from the end */
+    struct point_result *results; /* plan->result_count */
+    struct reading *reads;        /* plan->read_count */
+    struct reading *before;       /* by point of the profile; NULL where the plan keeps none */
+    enum code code;               /* NONE while well */
+    char text[300];
+};
+
+/* What the caller knows beside the run. */
+struct facts {
+    bool urgent;        /* a single call: fails at once on a line that is down */
+    bool known_dead;    /* one try is enough */
+    unsigned tries;     /* tries of the device, at least 1 */
+    int64_t timeout_us; /* its response time-out, for sentences and rests */
+    int64_t heard_us;   /* when the device last answered, boot clock; INT64_MIN: never */
+    uint64_t safe;      /* the store is safe up to here */
+};
+
+enum wants {
+    WANTS_WORK,   /* `operation` is to be executed */
+    WANTS_TIME,   /* nothing before run->due_us */
+    WANTS_INTENT, /* record the intent of this step, then run_intended() */
+    WANTS_SAFE,   /* wait until the intent is safe */
+    WANTS_NOTHING, /* it is over */
+};
+
+int run_init(struct run *run, const struct site *site, const struct plan *plan, size_t device,
+             struct moment now);
+void run_deinit(struct run *run);
+
+enum wants run_next(struct run *run, const struct facts *facts, struct moment now,
+                    struct operation *operation);
+void run_intended(struct run *run, uint64_t number);
+void run_answer(struct run *run, const struct facts *facts, const struct answer *answer,
+                struct moment now);
+/* Cancel or expiry: ends at the next step, a pulse is paid back first. */
+void run_stop(struct run *run, enum code code, const char *text, struct moment now);
+/* The line has been down for longer than the task waits for it. */
+void run_line_down(struct run *run, const char *why, struct moment now);
+
+bool run_is_repeat(const struct run *run);    /* what it wants next is a try after a failed one */
+bool run_is_readback(const struct run *run);
+const struct plan_step *run_step(const struct run *run); /* NULL when over */
+
+/* The payload of the answer: {"error":..., "writes":{...}, "values":{...}}; new reference. */
+json_t *run_payload(const struct run *run);
+
+/* Sentences for people, in jobs/sentence.c. */
+void sentence_trouble(char *text, size_t size, const struct site *site, size_t device,
+                      const struct operation *operation, const struct answer *answer,
+                      unsigned tries, int64_t timeout_us);
+
+#endif
