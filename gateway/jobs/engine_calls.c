@@ -52,9 +52,8 @@ static void remember(struct engine *engine, char *key, unsigned seconds, struct 
     engine->repeat_next = (engine->repeat_next + 1) % REPEATS_MOST;
     free(repeat->key);
     free(repeat->body);
-    *repeat = (struct repeat){.key = key,
-                              .open = true,
-                              .until_us = now.boot_us + (int64_t)seconds * REPEAT_US_PER_S};
+    *repeat = (struct repeat){
+        .key = key, .open = true, .until_us = now.boot_us + (int64_t)seconds * REPEAT_US_PER_S};
 }
 
 /* True when the request was a repeat and is dealt with. */
@@ -214,7 +213,8 @@ void engine_call(struct engine *engine, struct request *request, struct moment n
         job_free(job);
         return;
     }
-    if (request->action.kind == ACTION_PATCH && patch_take(engine, device, &request->action, now) < 0) {
+    if (request->action.kind == ACTION_PATCH &&
+        patch_take(engine, device, &request->action, now) < 0) {
         refuse(engine, request, CODE_STORE_UNAVAILABLE, 507, "the gateway is out of memory");
         job->request = NULL;
         job_free(job);
@@ -238,9 +238,11 @@ void call_tick(struct engine *engine, struct job *job, struct moment now)
     if (now.boot_us < job->deadline_us || job->answered)
         return;
     if (task->state == TASK_SCHEDULED) {
-        task_refuse(engine, task, CODE_EXPIRED, "the call's own time ended before it began", now);
+        task_refuse(engine, task, CODE_EXPIRED, "the call's own time ended before it began",
+                    now);
     } else if (task->state == TASK_RUNNING) {
-        const char *text = "the call's own time ended while it ran; how it ends will be the device's last outcome";
+        const char *text = "the call's own time ended while it ran; how it ends will be the "
+                           "device's last outcome";
 
         call_answer(engine, job, code_status(CODE_GATEWAY_TIMEOUT), CODE_GATEWAY_TIMEOUT,
                     error_body(CODE_GATEWAY_TIMEOUT, text), engine->number);

@@ -31,17 +31,19 @@ static int64_t device_timeout_us(const struct engine *engine, size_t device)
 {
     const struct profile *profile = device_profile(engine, device);
 
-    return profile->timeout_us >= 0 ? profile->timeout_us
-                                    : engine->site->lines[engine->site->devices[device].line].timeout_us;
+    return profile->timeout_us >= 0
+               ? profile->timeout_us
+               : engine->site->lines[engine->site->devices[device].line].timeout_us;
 }
 
 static struct facts facts_of(const struct engine *engine, const struct task *task)
 {
     const struct device_state *state = &engine->devices[task->device];
     const struct profile *profile = device_profile(engine, task->device);
-    unsigned retries = profile->retries >= 0
-                           ? (unsigned)profile->retries
-                           : engine->site->lines[engine->site->devices[task->device].line].retries;
+    unsigned retries =
+        profile->retries >= 0
+            ? (unsigned)profile->retries
+            : engine->site->lines[engine->site->devices[task->device].line].retries;
 
     return (struct facts){.urgent = task->job->call,
                           .known_dead = state->health == HEALTH_OFFLINE,
@@ -141,7 +143,8 @@ static struct work *hand_out(struct engine *engine, struct task *task,
                              const struct operation *operation)
 {
     const struct profile *profile = device_profile(engine, task->device);
-    const struct line_config *line = &engine->site->lines[engine->site->devices[task->device].line];
+    const struct line_config *line =
+        &engine->site->lines[engine->site->devices[task->device].line];
     struct work *work = work_new();
 
     if (!work)
@@ -149,9 +152,10 @@ static struct work *hand_out(struct engine *engine, struct task *task,
     work->number = task->job->order;
     work->device = task->device;
     work->operation = *operation;
-    work->limits = (struct limits){.timeout_us = device_timeout_us(engine, task->device),
-                                   .gap_us = profile->gap_us >= 0 ? profile->gap_us : line->gap_us,
-                                   .deadline_us = MOMENT_NEVER};
+    work->limits =
+        (struct limits){.timeout_us = device_timeout_us(engine, task->device),
+                        .gap_us = profile->gap_us >= 0 ? profile->gap_us : line->gap_us,
+                        .deadline_us = MOMENT_NEVER};
     engine->devices[task->device].out = true;
     engine->devices[task->device].served = ++engine->served;
     return work;
@@ -160,8 +164,8 @@ static struct work *hand_out(struct engine *engine, struct task *task,
 static void keep_intent(struct engine *engine, struct task *task)
 {
     uint64_t number =
-        engine_keep(engine, RECORD_INTENT, task->job->id, engine->site->devices[task->device].id,
-                    (uint32_t)task->run->step, NULL);
+        engine_keep(engine, RECORD_INTENT, task->job->id,
+                    engine->site->devices[task->device].id, (uint32_t)task->run->step, NULL);
 
     run_intended(task->run, number);
 }
@@ -172,7 +176,8 @@ struct work *engine_next_work(struct engine *engine, size_t index, struct moment
     struct task *task;
 
     if (line->waiting == 0 || !line->up) {
-        line->wake_us = line->waiting > 0 && line->known ? line->down_us + LINE_PATIENCE_US : MOMENT_NEVER;
+        line->wake_us =
+            line->waiting > 0 && line->known ? line->down_us + LINE_PATIENCE_US : MOMENT_NEVER;
         return NULL;
     }
     while ((task = choose(engine, line, now))) {
@@ -200,7 +205,8 @@ struct work *engine_next_work(struct engine *engine, size_t index, struct moment
     return NULL;
 }
 
-void device_set_health(struct engine *engine, size_t device, enum health health, struct moment now)
+void device_set_health(struct engine *engine, size_t device, enum health health,
+                       struct moment now)
 {
     struct device_state *state = &engine->devices[device];
 
@@ -212,8 +218,8 @@ void device_set_health(struct engine *engine, size_t device, enum health health,
 }
 
 /* Silence of a device that is expected to reboot says nothing about its health. */
-static void judge_health(struct engine *engine, const struct task *task, const struct work *work,
-                         bool expecting, struct moment now)
+static void judge_health(struct engine *engine, const struct task *task,
+                         const struct work *work, bool expecting, struct moment now)
 {
     struct device_state *state = &engine->devices[work->device];
     const struct answer *answer = &work->answer;
@@ -231,8 +237,8 @@ static void judge_health(struct engine *engine, const struct task *task, const s
 }
 
 /* One device that answers opens the gate for all that wait for the same. */
-static void move_gate(struct engine *engine, struct line_state *line, const struct answer *answer,
-                      struct moment now)
+static void move_gate(struct engine *engine, struct line_state *line,
+                      const struct answer *answer, struct moment now)
 {
     if (answer->result == ANSWER_SILENT || answer->result == ANSWER_BAD_REPLY) {
         int64_t cost = answer->ended_us - answer->started_us;
@@ -281,7 +287,8 @@ void line_fail_waiting(struct engine *engine, size_t index, bool urgent_only, st
     struct line_state *line = &engine->lines[index];
     char text[240];
 
-    snprintf(text, sizeof(text), "line %s is down: %.160s", engine->site->lines[index].name, line->why);
+    snprintf(text, sizeof(text), "line %s is down: %.160s", engine->site->lines[index].name,
+             line->why);
     for (size_t i = 0; i < line->device_count; i++) {
         struct device_state *state = &engine->devices[line->devices[i]];
 
@@ -324,7 +331,8 @@ static void line_tick(struct engine *engine, size_t index, struct moment now)
 {
     struct line_state *line = &engine->lines[index];
 
-    if (line->known && !line->up && line->waiting > 0 && now.boot_us >= line->down_us + LINE_PATIENCE_US)
+    if (line->known && !line->up && line->waiting > 0 &&
+        now.boot_us >= line->down_us + LINE_PATIENCE_US)
         line_fail_waiting(engine, index, false, now);
 }
 

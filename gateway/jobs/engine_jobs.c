@@ -44,7 +44,8 @@ const char *job_type_name(const struct job *job)
 
 bool job_is_over(const struct job *job)
 {
-    return job->status == JOB_COMPLETED || job->status == JOB_FAILED || job->status == JOB_CANCELLED;
+    return job->status == JOB_COMPLETED || job->status == JOB_FAILED ||
+           job->status == JOB_CANCELLED;
 }
 
 struct job *engine_find_job(const struct engine *engine, const char *id)
@@ -71,7 +72,7 @@ void job_free(struct job *job)
     free(job->tasks);
     request_free(job->request);
     free(job->id);
-    free(job); /* its plans went by job_drop_plans() */
+    free(job); /* its plans went before, by drop_plans() */
 }
 
 static void drop_plans(const struct engine *engine, struct job *job)
@@ -124,7 +125,8 @@ void job_check_end(struct engine *engine, struct job *job, struct moment now)
 }
 
 /* Freezes the job's devices. False when a line would have more waiting than it may. */
-static bool resolve(struct engine *engine, struct job *job, struct moment now, char *why, size_t size)
+static bool resolve(struct engine *engine, struct job *job, struct moment now, char *why,
+                    size_t size)
 {
     const struct site *site = engine->site;
     size_t *waiting = calloc(site->line_count + 1, sizeof(*waiting));
@@ -142,8 +144,8 @@ static bool resolve(struct engine *engine, struct job *job, struct moment now, c
         tasks[count++] = (struct task){
             .job = job, .device = i, .created_ms = now.wall_ms, .changed_ms = now.wall_ms};
         if (engine->lines[line].waiting + ++waiting[line] > site->store.max_waiting) {
-            snprintf(why, size, "more than %u tasks would wait on line %s", site->store.max_waiting,
-                     site->lines[line].name);
+            snprintf(why, size, "more than %u tasks would wait on line %s",
+                     site->store.max_waiting, site->lines[line].name);
             fits = false;
         }
     }
@@ -184,11 +186,12 @@ void job_start(struct engine *engine, struct job *job, struct moment now)
     job_check_end(engine, job, now);
 }
 
-static void end_open_tasks(struct engine *engine, struct job *job, enum code code, const char *text,
-                           struct moment now)
+static void end_open_tasks(struct engine *engine, struct job *job, enum code code,
+                           const char *text, struct moment now)
 {
-    const char *begun = code == CODE_CANCELED ? "the job was cancelled after this task had begun"
-                                              : "the job's time ended after this task had begun";
+    const char *begun = code == CODE_CANCELED
+                            ? "the job was cancelled after this task had begun"
+                            : "the job's time ended after this task had begun";
 
     for (size_t i = 0; i < job->task_count; i++) {
         struct task *task = &job->tasks[i];
@@ -230,9 +233,10 @@ void job_tick(struct engine *engine, struct job *job, struct moment now)
     } else if (job->status == JOB_SCHEDULED && start_is_due(job, now)) {
         job_start(engine, job, now);
     }
-    if (job->status == JOB_RUNNING &&
-        (now.boot_us >= job->deadline_us || (job->counts[TASK_RUNNING] == 0 && missed(job, now))))
-        end_open_tasks(engine, job, CODE_EXPIRED, "the job's time ended before this task began", now);
+    if (job->status == JOB_RUNNING && (now.boot_us >= job->deadline_us ||
+                                       (job->counts[TASK_RUNNING] == 0 && missed(job, now))))
+        end_open_tasks(engine, job, CODE_EXPIRED, "the job's time ended before this task began",
+                       now);
     if (!job_is_over(job) && job->share_due && now.boot_us >= job->share_us)
         report_share(engine, job, now);
 }
@@ -254,7 +258,8 @@ int64_t job_wake_us(const struct engine *engine, const struct job *job)
 
 /* --- requests --- */
 
-static void refuse(struct engine *engine, struct request *request, enum code code, const char *text)
+static void refuse(struct engine *engine, struct request *request, enum code code,
+                   const char *text)
 {
     struct report *report;
 
@@ -267,7 +272,8 @@ static void refuse(struct engine *engine, struct request *request, enum code cod
     request_free(request);
 }
 
-static void answer_with_job(struct engine *engine, struct request *request, const struct job *job)
+static void answer_with_job(struct engine *engine, struct request *request,
+                            const struct job *job)
 {
     json_t *body = engine_job_json(engine, job->id);
     struct report *report;
@@ -300,8 +306,8 @@ static void known_id(struct engine *engine, struct request *request, struct job 
     }
     json_t *share = engine_share_json(engine, job->id);
     json_object_set_new(share, "refused",
-                        json_pack("{s:s, s:s}", "code", code_name(CODE_JOB_ID_IN_USE), "description",
-                                  "another job has this id; it is as it was"));
+                        json_pack("{s:s, s:s}", "code", code_name(CODE_JOB_ID_IN_USE),
+                                  "description", "another job has this id; it is as it was"));
     report_stored(engine, &request->origin, engine->number);
     struct report *report =
         engine_report(engine, REPORT_SHARE, engine->number, job->id, NULL, json_text(share));
@@ -341,7 +347,8 @@ static void cancel(struct engine *engine, struct job *job, struct moment now)
         for (size_t i = 0; i < job->task_count; i++)
             task_queue(engine, &job->tasks[i]);
     }
-    end_open_tasks(engine, job, CODE_CANCELED, "the job was cancelled before this task began", now);
+    end_open_tasks(engine, job, CODE_CANCELED, "the job was cancelled before this task began",
+                   now);
     job_check_end(engine, job, now);
 }
 
@@ -379,7 +386,8 @@ static enum code objection(const struct engine *engine, const struct request *re
                            struct moment now, char *text, size_t size)
 {
     if (active_jobs(engine) >= engine->site->store.max_jobs) {
-        snprintf(text, size, "%u jobs are active, more are not taken; try again when one has ended",
+        snprintf(text, size,
+                 "%u jobs are active, more are not taken; try again when one has ended",
                  engine->site->store.max_jobs);
         return CODE_QUEUE_FULL;
     }
@@ -445,7 +453,8 @@ static void take_cancel(struct engine *engine, struct request *request, struct m
     if (job_is_over(job)) {
         char text[120];
 
-        snprintf(text, sizeof(text), "Job cannot be cancelled in '%s' status.", job_status_name(job->status));
+        snprintf(text, sizeof(text), "Job cannot be cancelled in '%s' status.",
+                 job_status_name(job->status));
         refuse(engine, request, CODE_JOB_ENDED, text);
         return;
     }

@@ -34,13 +34,15 @@ int patch_take(struct engine *engine, size_t device, const struct action *action
 }
 
 /* Does a later patch in the device's queue give this property another value? */
-static bool superseded(const struct engine *engine, const struct task *task, const char *property)
+static bool superseded(const struct engine *engine, const struct task *task,
+                       const char *property)
 {
-    for (const struct task *later = engine->devices[task->device].first; later; later = later->next) {
+    for (const struct task *later = engine->devices[task->device].first; later;
+         later = later->next) {
         const struct action *action = &later->job->request->action;
 
-        if (later != task && later->job->order > task->job->order && action->kind == ACTION_PATCH &&
-            twin_find(action->arguments, property))
+        if (later != task && later->job->order > task->job->order &&
+            action->kind == ACTION_PATCH && twin_find(action->arguments, property))
             return true;
     }
     return false;
@@ -67,11 +69,11 @@ static int add_superseded(struct plan *plan, const char *property)
     if (!grown)
         return -ENOMEM;
     plan->refusals = grown;
-    plan->refusals[plan->refusal_count++] =
-        (struct plan_refusal){.name = strdup(property),
-                              .status = code_status(CODE_SUPERSEDED),
-                              .code = code_name(CODE_SUPERSEDED),
-                              .text = strdup("a newer desired value came before this one was written")};
+    plan->refusals[plan->refusal_count++] = (struct plan_refusal){
+        .name = strdup(property),
+        .status = code_status(CODE_SUPERSEDED),
+        .code = code_name(CODE_SUPERSEDED),
+        .text = strdup("a newer desired value came before this one was written")};
     return 0;
 }
 
@@ -136,12 +138,13 @@ static size_t ends_of(const struct task *task, struct property_end *ends)
 
         if (result->result == RESULT_NOT_SENT && code == CODE_NONE)
             code = task->run->code != CODE_NONE ? task->run->code : CODE_INTERRUPTED;
-        ends[count++] = (struct property_end){.path = point->property,
-                                              .status = code_status(code),
-                                              .code = code,
-                                              .text = result->text ? result->text : task->run->text,
-                                              .result = result,
-                                              .point = point};
+        ends[count++] =
+            (struct property_end){.path = point->property,
+                                  .status = code_status(code),
+                                  .code = code,
+                                  .text = result->text ? result->text : task->run->text,
+                                  .result = result,
+                                  .point = point};
     }
     for (size_t i = 0; i < plan->refusal_count; i++)
         ends[count++] = (struct property_end){.path = plan->refusals[i].name,
@@ -158,7 +161,8 @@ static size_t place_in(const json_t *patch, const char *path, size_t base)
     json_t *value;
     size_t at = base;
 
-    json_object_foreach ((json_t *)(uintptr_t)patch, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)patch, key, value)
+    {
         size_t length = strlen(key);
 
         if (strncmp(path, key, length) == 0 && (path[length] == '\0' || path[length] == '.'))
@@ -174,7 +178,8 @@ json_t *patch_payload(const struct task *task, enum code *code, char *text, size
 {
     const struct plan *plan = plan_of(task);
     const json_t *patch = task->job->request->action.arguments;
-    struct property_end *ends = calloc(plan->result_count + plan->refusal_count + 1, sizeof(*ends));
+    struct property_end *ends =
+        calloc(plan->result_count + plan->refusal_count + 1, sizeof(*ends));
     size_t count = ends ? ends_of(task, ends) : 0, failed = 0, first = SIZE_MAX;
 
     *code = ends ? CODE_NONE : CODE_STORE_UNAVAILABLE;
@@ -192,7 +197,8 @@ json_t *patch_payload(const struct task *task, enum code *code, char *text, size
     if (failed > 0 && count > 1) {
         char counted[400];
 
-        snprintf(counted, sizeof(counted), "%zu of %zu properties failed; %.300s", failed, count, text);
+        snprintf(counted, sizeof(counted), "%zu of %zu properties failed; %.300s", failed,
+                 count, text);
         snprintf(text, size, "%s", counted);
     }
     free(ends);
@@ -200,7 +206,8 @@ json_t *patch_payload(const struct task *task, enum code *code, char *text, size
     json_t *payload = run_payload(task->run);
     json_object_del(payload, "error");
     if (*code != CODE_NONE) {
-        json_t *whole = json_pack("{s:{s:s, s:s}}", "error", "code", code_name(*code), "description", text);
+        json_t *whole =
+            json_pack("{s:{s:s, s:s}}", "error", "code", code_name(*code), "description", text);
         json_object_update(whole, payload);
         json_decref(payload);
         payload = whole;
@@ -215,7 +222,8 @@ static json_t *held_value(const struct property_end *end)
     if (!end->result || !end->result->holds.known)
         return NULL;
     const struct reading *holds = &end->result->holds;
-    return value_decode(end->point, holds->long_words ? holds->long_words : holds->words, &error);
+    return value_decode(end->point, holds->long_words ? holds->long_words : holds->words,
+                        &error);
 }
 
 static const char *sentence_of(const struct property_end *end)
@@ -230,7 +238,8 @@ static void acknowledge_all(struct engine *engine, struct task *task, const json
     const char *key;
     json_t *value;
 
-    json_object_foreach ((json_t *)(uintptr_t)patch, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)patch, key, value)
+    {
         char path[512];
 
         snprintf(path, sizeof(path), "%s%s", prefix, key);
@@ -253,17 +262,20 @@ void patch_acknowledge(struct engine *engine, struct task *task, struct moment n
     int64_t version = task->job->call ? task->job->version : twin->desired_version;
 
     if (!plan) {
-        acknowledge_all(engine, task, task->job->request->action.arguments, "", code_name(task->code));
+        acknowledge_all(engine, task, task->job->request->action.arguments, "",
+                        code_name(task->code));
         reported_changed(engine, task->device, now);
         return;
     }
-    struct property_end *ends = calloc(plan->result_count + plan->refusal_count + 1, sizeof(*ends));
+    struct property_end *ends =
+        calloc(plan->result_count + plan->refusal_count + 1, sizeof(*ends));
     size_t count = ends ? ends_of(task, ends) : 0;
     for (size_t i = 0; i < count; i++) {
         json_t *value = held_value(&ends[i]);
 
         if (ends[i].code != CODE_SUPERSEDED) /* the newer one acknowledges it */
-            twin_acknowledge(twin, ends[i].path, value, ends[i].status, version, sentence_of(&ends[i]));
+            twin_acknowledge(twin, ends[i].path, value, ends[i].status, version,
+                             sentence_of(&ends[i]));
         json_decref(value);
     }
     free(ends);

@@ -30,10 +30,11 @@ struct task {
     enum code code;
     unsigned attempts;
     int64_t created_ms, started_ms, ended_ms, changed_ms; /* 0: not yet */
-    struct plan *own_plan; /* where the job's plan does not fit (superseded properties), else NULL */
-    struct run *run;       /* while running */
-    char *record;          /* JSON text once it has ended */
-    struct task *next;     /* in its device's queue */
+    struct plan
+        *own_plan;   /* where the job's plan does not fit (superseded properties), else NULL */
+    struct run *run; /* while running */
+    char *record;    /* JSON text once it has ended */
+    struct task *next; /* in its device's queue */
 };
 
 /* Stored by number and reported by name: add at the end, never renumber. */
@@ -84,7 +85,7 @@ struct device_state {
     uint64_t served;    /* rising number of its last operation */
     int64_t heard_us;   /* INT64_MIN: never */
     int64_t heard_ms;
-    unsigned silent;    /* answers missing in a row */
+    unsigned silent; /* answers missing in a row */
     enum health health;
     int64_t since_ms;
     char *last_outcome; /* JSON text, or NULL */
@@ -103,7 +104,7 @@ struct line_state {
     char why[160];
     bool gate_closed; /* some device in `expect` was silent: the others are tried one by one */
     int64_t gate_us;
-    int64_t wake_us;  /* when engine_next_work() may have something, as far as is known */
+    int64_t wake_us; /* when engine_next_work() may have something, as far as is known */
     uint64_t operations, troubles;
 };
 
@@ -161,11 +162,13 @@ void call_answer(struct engine *engine, struct job *job, int status, enum code c
 /* engine_tasks.c */
 void task_queue(struct engine *engine, struct task *task);
 void task_begin(struct engine *engine, struct task *task, struct moment now); /* may end it */
-void task_end(struct engine *engine, struct task *task, struct moment now);   /* its run is over */
+void task_end(struct engine *engine, struct task *task,
+              struct moment now); /* its run is over */
 void task_refuse(struct engine *engine, struct task *task, enum code code, const char *text,
                  struct moment now); /* ends it without a frame */
 struct job_plan *job_plan(struct engine *engine, struct job *job, size_t profile);
-json_t *task_json(const struct engine *engine, const struct task *task); /* a live task's record */
+json_t *task_json(const struct engine *engine,
+                  const struct task *task); /* a live task's record */
 const char *task_state_name(enum task_state state);
 
 /* engine_patch.c */
@@ -178,15 +181,16 @@ json_t *patch_payload(const struct task *task, enum code *code, char *text, size
 
 /* engine_dispatch.c */
 void line_fail_waiting(struct engine *engine, size_t line, bool urgent_only, struct moment now);
-void device_set_health(struct engine *engine, size_t device, enum health health, struct moment now);
+void device_set_health(struct engine *engine, size_t device, enum health health,
+                       struct moment now);
 
 /* engine_reports.c */
 uint64_t engine_keep(struct engine *engine, enum record_kind kind, const char *job_id,
                      const char *device_id, uint32_t step, char *text);
 struct report *engine_report(struct engine *engine, enum report_kind kind, uint64_t after,
                              const char *job_id, const char *device_id, char *body);
-void report_answer(struct engine *engine, struct origin *origin, enum request_kind kind, int status,
-                   enum code code, char *body, uint64_t after);
+void report_answer(struct engine *engine, struct origin *origin, enum request_kind kind,
+                   int status, enum code code, char *body, uint64_t after);
 void report_stored(struct engine *engine, const struct origin *origin, uint64_t after);
 char *error_body(enum code code, const char *text); /* {"error":{"code","description"}} */
 void report_share(struct engine *engine, struct job *job, struct moment now);

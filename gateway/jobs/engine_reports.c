@@ -80,15 +80,16 @@ struct report *engine_take_report(struct engine *engine)
 
 char *error_body(enum code code, const char *text)
 {
-    json_t *body = json_pack("{s:{s:s, s:s}}", "error", "code", code_name(code), "description", text);
+    json_t *body =
+        json_pack("{s:{s:s, s:s}}", "error", "code", code_name(code), "description", text);
     char *dumped = body ? json_text(body) : NULL;
 
     json_decref(body);
     return dumped;
 }
 
-void report_answer(struct engine *engine, struct origin *origin, enum request_kind kind, int status,
-                   enum code code, char *body, uint64_t after)
+void report_answer(struct engine *engine, struct origin *origin, enum request_kind kind,
+                   int status, enum code code, char *body, uint64_t after)
 {
     struct report *report = engine_report(engine, REPORT_ANSWER, after, NULL, NULL, body);
 
@@ -140,10 +141,10 @@ void report_state(struct engine *engine, size_t index)
     const struct device_state *state = &engine->devices[index];
     char since[TIMETEXT_SIZE];
 
-    timetext_format(state->since_ms, since);
-    json_t *body = json_pack("{s:s, s:s, s:s, s:s}", "state", health_name(state->health), "since",
-                             since, "line", engine->site->lines[device->line].name, "gateway",
-                             engine->site->id);
+    timetext_format(since, state->since_ms);
+    json_t *body =
+        json_pack("{s:s, s:s, s:s, s:s}", "state", health_name(state->health), "since", since,
+                  "line", engine->site->lines[device->line].name, "gateway", engine->site->id);
     engine_report(engine, REPORT_STATE, 0, NULL, device->id, json_text(body));
     json_decref(body);
 }
@@ -153,13 +154,14 @@ void report_gateway(struct engine *engine)
     char since[TIMETEXT_SIZE];
     json_t *lines = json_array();
 
-    timetext_format(engine->since_ms, since);
+    timetext_format(since, engine->since_ms);
     for (size_t i = 0; i < engine->site->line_count; i++)
-        json_array_append_new(lines, json_pack("{s:s, s:s}", "name", engine->site->lines[i].name,
-                                               "state", engine->lines[i].up ? "up" : "down"));
-    json_t *body =
-        json_pack("{s:s, s:s, s:s, s:I, s:o}", "state", "online", "version", engine->version,
-                  "since", since, "devices", (json_int_t)engine->site->device_count, "lines", lines);
+        json_array_append_new(lines,
+                              json_pack("{s:s, s:s}", "name", engine->site->lines[i].name,
+                                        "state", engine->lines[i].up ? "up" : "down"));
+    json_t *body = json_pack("{s:s, s:s, s:s, s:I, s:o}", "state", "online", "version",
+                             engine->version, "since", since, "devices",
+                             (json_int_t)engine->site->device_count, "lines", lines);
     engine_report(engine, REPORT_GATEWAY, 0, NULL, NULL, json_text(body));
     json_decref(body);
 }
@@ -169,7 +171,8 @@ static void report_reported(struct engine *engine, size_t index, struct moment n
     struct device_state *state = &engine->devices[index];
     json_t *empty = state->twin.reported ? NULL : json_object();
 
-    engine_report(engine, REPORT_REPORTED, engine->number, NULL, engine->site->devices[index].id,
+    engine_report(engine, REPORT_REPORTED, engine->number, NULL,
+                  engine->site->devices[index].id,
                   json_text(empty ? empty : state->twin.reported));
     json_decref(empty);
     if (state->reported_due)

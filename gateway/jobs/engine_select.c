@@ -15,7 +15,8 @@ static struct condition_value number(double value)
     return (struct condition_value){.type = CONDITION_NUMBER, .number = value};
 }
 
-static struct condition_value properties(const struct twin *twin, const struct condition_path *path)
+static struct condition_value properties(const struct twin *twin,
+                                         const struct condition_path *path)
 {
     static const struct condition_value undefined = {.type = CONDITION_UNDEFINED};
     const struct condition_segment *at = path->segments;
@@ -49,7 +50,8 @@ struct condition_value select_lookup(void *ctx, const struct condition_path *pat
     if (strcmp(root, "deviceId") == 0)
         return condition_value_string(device->id);
     if (strcmp(root, "connectionState") == 0)
-        return condition_value_string(state->health == HEALTH_ONLINE ? "Connected" : "Disconnected");
+        return condition_value_string(state->health == HEALTH_ONLINE ? "Connected"
+                                                                     : "Disconnected");
     if (strcmp(root, "status") == 0)
         return condition_value_string("enabled");
     if (strcmp(root, "version") == 0)

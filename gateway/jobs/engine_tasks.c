@@ -87,7 +87,7 @@ static void put_time(json_t *record, const char *key, int64_t ms)
 
     if (ms == 0)
         return;
-    timetext_format(ms, text);
+    timetext_format(text, ms);
     json_object_set_new(record, key, json_string(text));
 }
 
@@ -96,7 +96,8 @@ json_t *task_json(const struct engine *engine, const struct task *task)
     json_t *record = json_object();
 
     json_object_set_new(record, "jobId", json_string(task->job->id));
-    json_object_set_new(record, "deviceId", json_string(engine->site->devices[task->device].id));
+    json_object_set_new(record, "deviceId",
+                        json_string(engine->site->devices[task->device].id));
     json_object_set_new(record, "jobType", json_string(job_type_name(task->job)));
     json_object_set_new(record, "status", json_string(task_state_name(task->state)));
     put_time(record, "createdDateTimeUtc", task->created_ms);
@@ -107,7 +108,8 @@ json_t *task_json(const struct engine *engine, const struct task *task)
     return record;
 }
 
-/* A twin job's record has no method response, as in the hub; what was written stands beside it. */
+/* A twin job's record has no method response, as in the hub; what was written stands beside it.
+ */
 static json_t *outcome_json(const struct task *task, int status, json_t *payload)
 {
     if (task->job->request->action.kind != ACTION_PATCH)
@@ -120,8 +122,8 @@ static json_t *outcome_json(const struct task *task, int status, json_t *payload
     return outcome;
 }
 
-static void finish(struct engine *engine, struct task *task, enum task_state state, json_t *payload,
-                   const char *text, struct moment now)
+static void finish(struct engine *engine, struct task *task, enum task_state state,
+                   json_t *payload, const char *text, struct moment now)
 {
     struct job *job = task->job;
     struct device_state *device = &engine->devices[task->device];
@@ -140,9 +142,9 @@ static void finish(struct engine *engine, struct task *task, enum task_state sta
     json_t *record = task_json(engine, task);
     json_object_set_new(record, "outcome", outcome_json(task, status, payload));
     if (task->code != CODE_NONE)
-        json_object_set_new(record, "error",
-                            json_pack("{s:s, s:s}", "code", code_name(task->code), "description",
-                                      text));
+        json_object_set_new(
+            record, "error",
+            json_pack("{s:s, s:s}", "code", code_name(task->code), "description", text));
     json_object_set_new(record, "gatewayId", json_string(engine->site->id));
     json_object_set_new(record, "seq", json_integer((json_int_t)engine->number + 1));
     task->record = json_text(record);
@@ -150,8 +152,7 @@ static void finish(struct engine *engine, struct task *task, enum task_state sta
     free(device->last_outcome);
     device->last_outcome = strdup(task->record);
 
-    uint64_t number =
-        engine_keep(engine, RECORD_OUTCOME, job->id, id, 0, strdup(task->record));
+    uint64_t number = engine_keep(engine, RECORD_OUTCOME, job->id, id, 0, strdup(task->record));
     if (job->call)
         call_answer(engine, job, status, task->code, json_text(payload), number);
     engine_report(engine, REPORT_OUTCOME, number, job->id, id, strdup(task->record));
@@ -168,7 +169,8 @@ void task_refuse(struct engine *engine, struct task *task, enum code code, const
     task->code = code;
     if (task->job->request->action.kind == ACTION_PATCH)
         patch_acknowledge(engine, task, now);
-    finish(engine, task, code == CODE_CANCELED ? TASK_CANCELED : TASK_FAILED, payload, text, now);
+    finish(engine, task, code == CODE_CANCELED ? TASK_CANCELED : TASK_FAILED, payload, text,
+           now);
 }
 
 void task_begin(struct engine *engine, struct task *task, struct moment now)
@@ -184,8 +186,9 @@ void task_begin(struct engine *engine, struct task *task, struct moment now)
     task->run = calloc(1, sizeof(*task->run));
     if (task->job->request->action.kind == ACTION_PATCH)
         task->own_plan = patch_without_superseded(engine, task, made->plan);
-    if (!task->run || run_init(task->run, engine->site, task->own_plan ? task->own_plan : made->plan,
-                               task->device, now) < 0) {
+    if (!task->run ||
+        run_init(task->run, engine->site, task->own_plan ? task->own_plan : made->plan,
+                 task->device, now) < 0) {
         free(task->run);
         task->run = NULL;
         task_refuse(engine, task, CODE_STORE_UNAVAILABLE, "the gateway is out of memory", now);
@@ -227,5 +230,6 @@ void task_end(struct engine *engine, struct task *task, struct moment now)
     }
     /* The run is done with before anything is reported: reports look at the device's state. */
     free_run(task);
-    finish(engine, task, task->code == CODE_NONE ? TASK_COMPLETED : TASK_FAILED, payload, text, now);
+    finish(engine, task, task->code == CODE_NONE ? TASK_COMPLETED : TASK_FAILED, payload, text,
+           now);
 }

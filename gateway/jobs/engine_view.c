@@ -13,7 +13,7 @@ static void put_time(json_t *object, const char *key, int64_t ms)
 
     if (ms == 0)
         return;
-    timetext_format(ms, text);
+    timetext_format(text, ms);
     json_object_set_new(object, key, json_string(text));
 }
 
@@ -34,8 +34,9 @@ static void put_message(json_t *object, const struct job *job)
     const char *hint = job->request->condition ? condition_hint(job->request->condition) : NULL;
 
     if (job_is_over(job) && job->task_count == 0)
-        json_object_set_new(object, "statusMessage",
-                            json_sprintf("no device matched%s%s", hint ? "; " : "", hint ? hint : ""));
+        json_object_set_new(
+            object, "statusMessage",
+            json_sprintf("no device matched%s%s", hint ? "; " : "", hint ? hint : ""));
     else if (job_is_over(job) && failed > 0) {
         snprintf(text, sizeof(text), "%zu of %zu devices failed", failed, job->task_count);
         json_object_set_new(object, "statusMessage", json_string(text));
@@ -52,9 +53,10 @@ static json_t *job_json(const struct job *job)
     if (job->request->query)
         json_object_set_new(object, "queryCondition", json_string(job->request->query));
     put_time(object, "createdTime", job->created_ms);
-    put_time(object, "startTime", job->started_ms          ? job->started_ms
-                                  : job->request->has_start ? job->request->start_ms
-                                                            : 0);
+    put_time(object, "startTime",
+             job->started_ms           ? job->started_ms
+             : job->request->has_start ? job->request->start_ms
+                                       : 0);
     put_time(object, "endTime", job->ended_ms);
     json_object_set_new(object, "maxExecutionTimeInSeconds",
                         json_integer(job->request->max_execution_s));
@@ -82,9 +84,10 @@ json_t *engine_share_json(const struct engine *engine, const char *job_id)
 
     if (!job || job->call)
         return NULL;
-    share = json_pack("{s:s, s:s, s:s, s:s, s:o}", "gatewayId", engine->site->id, "jobId", job->id,
-                      "type", job_type_name(job), "status", job_status_name(job->status),
-                      "deviceJobStatistics", statistics_json(job));
+    share =
+        json_pack("{s:s, s:s, s:s, s:s, s:o}", "gatewayId", engine->site->id, "jobId", job->id,
+                  "type", job_type_name(job), "status", job_status_name(job->status),
+                  "deviceJobStatistics", statistics_json(job));
     put_time(share, "startTime", job->started_ms);
     put_time(share, "endTime", job->ended_ms);
     return share;
@@ -147,8 +150,8 @@ static json_t *record_json(const struct engine *engine, const struct task *task)
     return task->record ? json_loads(task->record, 0, NULL) : task_json(engine, task);
 }
 
-static json_t *query_records(const struct engine *engine, const struct query *query, size_t most,
-                             unsigned long long from, char **next_cursor)
+static json_t *query_records(const struct engine *engine, const struct query *query,
+                             size_t most, unsigned long long from, char **next_cursor)
 {
     const char *only = query_requires(query, "jobId");
     json_t *rows = json_array();
@@ -213,7 +216,9 @@ json_t *engine_query_json(struct engine *engine, const struct query *query, size
 
 static const char *health_text(const struct device_state *state)
 {
-    return state->health == HEALTH_ONLINE ? "online" : state->health == HEALTH_OFFLINE ? "offline" : "unknown";
+    return state->health == HEALTH_ONLINE    ? "online"
+           : state->health == HEALTH_OFFLINE ? "offline"
+                                             : "unknown";
 }
 
 static void put_identity(json_t *object, const struct engine *engine, size_t index)
@@ -222,8 +227,9 @@ static void put_identity(json_t *object, const struct engine *engine, size_t ind
 
     json_object_set_new(object, "deviceId", json_string(engine->site->devices[index].id));
     json_object_set_new(object, "status", json_string("enabled"));
-    json_object_set_new(object, "connectionState",
-                        json_string(state->health == HEALTH_ONLINE ? "Connected" : "Disconnected"));
+    json_object_set_new(
+        object, "connectionState",
+        json_string(state->health == HEALTH_ONLINE ? "Connected" : "Disconnected"));
     put_time(object, "lastActivityTime", state->heard_ms);
 }
 
@@ -232,10 +238,10 @@ static json_t *device_json(struct engine *engine, size_t index)
     const struct device *device = &engine->site->devices[index];
     const struct device_state *state = &engine->devices[index];
     json_t *object = json_object();
-    json_t *own = json_pack("{s:s, s:i, s:s, s:s}", "line", engine->site->lines[device->line].name,
-                            "unit", device->unit, "profile",
-                            engine->site->profiles[device->profile].name, "state",
-                            health_text(state));
+    json_t *own =
+        json_pack("{s:s, s:i, s:s, s:s}", "line", engine->site->lines[device->line].name,
+                  "unit", device->unit, "profile", engine->site->profiles[device->profile].name,
+                  "state", health_text(state));
 
     put_identity(object, engine, index);
     put_time(own, "since", state->since_ms);
@@ -271,13 +277,15 @@ static json_t *section_json(const json_t *section, int64_t version)
 /* The hub's etag: base64 of an eight byte counter, big-endian. */
 static void write_etag(char text[16], uint64_t version)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     unsigned char bytes[9] = {0};
 
     for (int i = 0; i < 8; i++)
         bytes[i] = (unsigned char)(version >> (56 - 8 * i));
     for (int i = 0; i < 3; i++) {
-        unsigned group = (unsigned)bytes[3 * i] << 16 | (unsigned)bytes[3 * i + 1] << 8 | bytes[3 * i + 2];
+        unsigned group =
+            (unsigned)bytes[3 * i] << 16 | (unsigned)bytes[3 * i + 1] << 8 | bytes[3 * i + 2];
 
         for (int j = 0; j < 4; j++)
             text[4 * i + j] = digits[(group >> (18 - 6 * j)) & 63];
@@ -303,10 +311,10 @@ json_t *engine_twin_json(struct engine *engine, const char *device_id)
     json_object_set_new(object, "version", json_integer(version));
     json_object_set_new(object, "authenticationType", json_string("sas"));
     json_object_set_new(object, "tags", json_deep_copy(device_tags(engine, index)));
-    json_object_set_new(object, "properties",
-                        json_pack("{s:o, s:o}", "desired",
-                                  section_json(twin->desired, twin->desired_version), "reported",
-                                  section_json(twin->reported, twin->reported_version)));
+    json_object_set_new(
+        object, "properties",
+        json_pack("{s:o, s:o}", "desired", section_json(twin->desired, twin->desired_version),
+                  "reported", section_json(twin->reported, twin->reported_version)));
     return object;
 }
 
@@ -318,12 +326,16 @@ json_t *engine_status_json(struct engine *engine, struct moment now)
     for (size_t i = 0; i < engine->site->line_count; i++) {
         const struct line_state *line = &engine->lines[i];
 
-        json_array_append_new(
-            lines, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "name", engine->site->lines[i].name,
-                             "state", line->up ? "up" : line->known ? "down" : "opening", "why",
-                             line->why, "devices", (json_int_t)line->device_count, "waiting",
-                             (json_int_t)line->waiting, "operations", (json_int_t)line->operations,
-                             "troubles", (json_int_t)line->troubles));
+        json_array_append_new(lines, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "name",
+                                               engine->site->lines[i].name, "state",
+                                               line->up      ? "up"
+                                               : line->known ? "down"
+                                                             : "opening",
+                                               "why", line->why, "devices",
+                                               (json_int_t)line->device_count, "waiting",
+                                               (json_int_t)line->waiting, "operations",
+                                               (json_int_t)line->operations, "troubles",
+                                               (json_int_t)line->troubles));
     }
     for (size_t i = 0; i < engine->site->device_count; i++) {
         online += engine->devices[i].health == HEALTH_ONLINE;
@@ -333,10 +345,11 @@ json_t *engine_status_json(struct engine *engine, struct moment now)
         active += !job->call && !job_is_over(job);
     json_t *status = json_pack(
         "{s:s, s:s, s:b, s:o, s:{s:I, s:I, s:I}, s:{s:I}, s:{s:s, s:I, s:I}}", "gateway",
-        engine->site->id, "version", engine->version, "clockTrusted", (int)now.trusted, "lines", lines, "devices",
-        "count", (json_int_t)engine->site->device_count, "online", (json_int_t)online, "offline",
-        (json_int_t)offline, "jobs", "active", (json_int_t)active, "store", "kind", "memory", "made",
-        (json_int_t)engine->number, "safe", (json_int_t)engine->safe);
+        engine->site->id, "version", engine->version, "clockTrusted", (int)now.trusted, "lines",
+        lines, "devices", "count", (json_int_t)engine->site->device_count, "online",
+        (json_int_t)online, "offline", (json_int_t)offline, "jobs", "active",
+        (json_int_t)active, "store", "kind", "memory", "made", (json_int_t)engine->number,
+        "safe", (json_int_t)engine->safe);
     put_time(status, "since", engine->since_ms);
     return status;
 }

@@ -1,4 +1,5 @@
 #include "jobs/run.h"
+#include "site/value.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -13,7 +14,7 @@
 /* A busy device (exceptions 5 and 6) is left alone for a moment. */
 #define BUSY_PAUSE_US INT64_C(200000)
 #define REST_LEAST_US INT64_C(20000)
-#define REST_MOST_US INT64_C(500000)
+#define REST_MOST_US  INT64_C(500000)
 
 /* What an answer means for the one who asked. */
 enum trouble {
@@ -259,10 +260,11 @@ static void set_error(struct run *run, enum code code, const char *text)
     snprintf(run->text, sizeof(run->text), "%s", text);
 }
 
+/* A step is left out because of a stop, whose sentence stands in run->text already. */
 static void interrupted(struct run *run)
 {
-    if (run->plan->steps[run->step].kind != PLAN_RETURN)
-        set_error(run, CODE_INTERRUPTED, run->text);
+    if (run->plan->steps[run->step].kind != PLAN_RETURN && run->code == CODE_NONE)
+        run->code = CODE_INTERRUPTED;
 }
 
 static void set_result(struct point_result *result, enum result value, enum code code,
@@ -322,7 +324,8 @@ static bool probe_operation(const struct run *run, struct operation *operation)
     for (size_t i = 0; i < profile->point_count; i++) {
         const struct point *point = &profile->points[i];
 
-        if (point->readable && point->kind == POINT_STATE && (!best || point->count < best->count))
+        if (point->readable && point->kind == POINT_STATE &&
+            (!best || point->count < best->count))
             best = point;
     }
     if (!best)
@@ -377,7 +380,8 @@ static void start_step(struct run *run, const struct facts *facts, struct moment
 }
 
 /* Writes what the point held before. */
-static void back_operation(const struct run *run, size_t point_index, struct operation *operation)
+static void back_operation(const struct run *run, size_t point_index,
+                           struct operation *operation)
 {
     const struct point *point = point_of(run, point_index);
     const uint16_t *words = reading_words(&run->before[point_index]);
@@ -519,8 +523,8 @@ static void keep_words(struct reading *reading, const struct plan_item *item,
 }
 
 /* Another try after a rest, in which a late answer may come and be dropped; or the end. */
-static void again_or_fail(struct run *run, const struct facts *facts, const struct answer *answer,
-                          enum result result, struct moment now)
+static void again_or_fail(struct run *run, const struct facts *facts,
+                          const struct answer *answer, enum result result, struct moment now)
 {
     enum trouble trouble = trouble_of(answer);
     unsigned allowed = facts->known_dead ? 1 : facts->tries;
@@ -528,7 +532,8 @@ static void again_or_fail(struct run *run, const struct facts *facts, const stru
     char text[300];
 
     if (trouble == TROUBLE_DOWN && !facts->urgent) {
-        run->due_us = now.boot_us; /* the engine holds it back until the line is up, or too late */
+        run->due_us =
+            now.boot_us; /* the engine holds it back until the line is up, or too late */
         return;
     }
     run->tries++;
@@ -537,7 +542,7 @@ static void again_or_fail(struct run *run, const struct facts *facts, const stru
     if (trouble != TROUBLE_REFUSED && trouble != TROUBLE_DOWN && run->tries < allowed) {
         if (trouble == TROUBLE_BUSY || trouble == TROUBLE_MAYBE)
             rest = BUSY_PAUSE_US;
-        run->due_us = now.boot_us + (rest < REST_LEAST_US   ? REST_LEAST_US
+        run->due_us = now.boot_us + (rest < REST_LEAST_US  ? REST_LEAST_US
                                      : rest > REST_MOST_US ? REST_MOST_US
                                                            : rest);
         return;
@@ -556,9 +561,10 @@ static void doubt(struct run *run, const struct facts *facts, const struct answe
     const struct plan_step *step = run_step(run);
     char trouble[240], text[300];
 
-    sentence_trouble(trouble, sizeof(trouble), run->site, run->device, &step->operation, answer, 1,
-                     facts->timeout_us);
-    snprintf(text, sizeof(text), "sent once and never again, nothing can tell whether it was obeyed: %.220s",
+    sentence_trouble(trouble, sizeof(trouble), run->site, run->device, &step->operation, answer,
+                     1, facts->timeout_us);
+    snprintf(text, sizeof(text),
+             "sent once and never again, nothing can tell whether it was obeyed: %.220s",
              trouble);
     run->attempts = run->attempts > 0 ? run->attempts : 1;
     fail(run, CODE_OUTCOME_UNKNOWN, RESULT_UNKNOWN, text, now);
@@ -578,9 +584,11 @@ static void verify_words(struct run *run, const struct answer *answer, struct mo
         result->at_ms = now.wall_ms;
         if (!result->holds.known || !result->wrote.known)
             result->result = RESULT_MISMATCH;
-        else if (value_same(point, reading_words(&result->holds), reading_words(&result->wrote)))
+        else if (value_same(point, reading_words(&result->holds),
+                            reading_words(&result->wrote)))
             result->result = RESULT_VERIFIED;
-        else if (value_close(point, reading_words(&result->holds), reading_words(&result->wrote)))
+        else if (value_close(point, reading_words(&result->holds),
+                             reading_words(&result->wrote)))
             result->result = RESULT_ADJUSTED;
         else
             result->result = RESULT_MISMATCH;
@@ -648,8 +656,8 @@ static void written(struct run *run, const struct answer *answer, struct moment 
     run->due_us = now.boot_us + (int64_t)step->settle_ms * 1000;
 }
 
-static void answer_write(struct run *run, const struct facts *facts, const struct answer *answer,
-                         struct moment now)
+static void answer_write(struct run *run, const struct facts *facts,
+                         const struct answer *answer, struct moment now)
 {
     const struct plan_step *step = run_step(run);
     enum trouble trouble = trouble_of(answer);
@@ -663,7 +671,8 @@ static void answer_write(struct run *run, const struct facts *facts, const struc
         written(run, answer, now);
         return;
     }
-    if (trouble == TROUBLE_REFUSED && whole && (answer->exception == 2 || answer->exception == 3)) {
+    if (trouble == TROUBLE_REFUSED && whole &&
+        (answer->exception == 2 || answer->exception == 3)) {
         split_next(run, now);
         return;
     }
@@ -677,8 +686,8 @@ static void answer_write(struct run *run, const struct facts *facts, const struc
     again_or_fail(run, facts, answer, trouble_result(trouble, answer->reached), now);
 }
 
-static void answer_verify(struct run *run, const struct facts *facts, const struct answer *answer,
-                          struct moment now)
+static void answer_verify(struct run *run, const struct facts *facts,
+                          const struct answer *answer, struct moment now)
 {
     if (trouble_of(answer) == TROUBLE_NONE)
         verify_words(run, answer, now);
@@ -686,8 +695,8 @@ static void answer_verify(struct run *run, const struct facts *facts, const stru
         again_or_fail(run, facts, answer, RESULT_WRITTEN, now);
 }
 
-static void answer_compare(struct run *run, const struct facts *facts, const struct answer *answer,
-                           struct moment now)
+static void answer_compare(struct run *run, const struct facts *facts,
+                           const struct answer *answer, struct moment now)
 {
     const struct plan_step *step = run_step(run);
     bool same = true;
@@ -769,7 +778,8 @@ static bool expectation_holds(const struct run *run, const struct answer *answer
     const uint16_t *words = answer->words + item->offset;
     if (step->has_value)
         return value_same(point, words,
-                          item->count <= 4 ? item->words : step->operation.words + item->offset);
+                          item->count <= 4 ? item->words
+                                           : step->operation.words + item->offset);
     return value_within(point, words, step->has_min, step->min, step->has_max, step->max);
 }
 
@@ -798,8 +808,8 @@ static void answer_expect(struct run *run, const struct answer *answer, struct m
         expectation_failed(run, now);
 }
 
-static void answer_return(struct run *run, const struct facts *facts, const struct answer *answer,
-                          struct moment now)
+static void answer_return(struct run *run, const struct facts *facts,
+                          const struct answer *answer, struct moment now)
 {
     const struct plan_step *step = run_step(run);
     struct point_result *result = &run->results[run->plan->steps[run->step].items[0].result];
@@ -816,8 +826,8 @@ static void answer_return(struct run *run, const struct facts *facts, const stru
     advance(run, now);
 }
 
-static void answer_restore(struct run *run, const struct facts *facts, const struct answer *answer,
-                           struct moment now)
+static void answer_restore(struct run *run, const struct facts *facts,
+                           const struct answer *answer, struct moment now)
 {
     struct point_result *result = &run->results[run->restore_left - 1];
 
@@ -888,7 +898,8 @@ void run_stop(struct run *run, enum code code, const char *text, struct moment n
     if (run->code == CODE_NONE)
         snprintf(run->text, sizeof(run->text), "%s", text);
     (void)code;
-    /* What is between two frames ends now; a frame that is out, or its read-back, ends first. */
+    /* What is between two frames ends now; a frame that is out, or its read-back, ends first.
+     */
     if (run->phase == PHASE_WAIT || run->phase == PHASE_EXPECT || run->phase == PHASE_INTENT ||
         run->phase == PHASE_START) {
         if (run_step(run)->kind != PLAN_RETURN) {

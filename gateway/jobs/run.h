@@ -24,7 +24,7 @@ enum phase {
     PHASE_READ = 6, /* values for the answer, or values before */
     PHASE_EXPECT = 7,
     PHASE_WAIT = 8,
-    PHASE_RETURN = 9,  /* a pulse's previous value goes back */
+    PHASE_RETURN = 9,   /* a pulse's previous value goes back */
     PHASE_RESTORE = 10, /* on_failure = "restore" */
     PHASE_OVER = 11,
 };
@@ -32,7 +32,7 @@ enum phase {
 struct reading {
     bool known;
     uint16_t count;
-    uint16_t words[4];  /* numbers */
+    uint16_t words[4];    /* numbers */
     uint16_t *long_words; /* strings longer than that, else NULL */
 };
 
@@ -50,20 +50,20 @@ struct run {
     const struct site *site;
     const struct plan *plan;
     size_t device;
-    size_t step, item;      /* where it is; `item` of a step that is done point by point */
+    size_t step, item; /* where it is; `item` of a step that is done point by point */
     bool split;
-    struct plan_step part;  /* split: the step of that item alone */
+    struct plan_step part; /* split: the step of that item alone */
     enum phase phase;
-    unsigned tries;         /* of the present operation */
-    unsigned attempts;      /* the most tries that any operation took */
-    bool rewritten;         /* the one repeat after a read-back that differed */
-    bool heard;             /* EXPECT: the device answered since the step began */
-    bool begun;             /* a frame that concerns the task has left */
-    bool owed;              /* a pulse was sent and its return is due */
-    bool stopping;          /* cancelled or expired: no new step */
+    unsigned tries;    /* of the present operation */
+    unsigned attempts; /* the most tries that any operation took */
+    bool rewritten;    /* the one repeat after a read-back that differed */
+    bool heard;        /* EXPECT: the device answered since the step began */
+    bool begun;        /* a frame that concerns the task has left */
+    bool owed;         /* a pulse was sent and its return is due */
+    bool stopping;     /* cancelled or expired: no new step */
     int64_t due_us, until_us, answered_us;
-    uint64_t intent;        /* number of the record that must be safe; 0: none made yet */
-    size_t restore_left;    /* RESTORE: results still to look at, from the end */
+    uint64_t intent;              /* number of the record that must be safe; 0: none made yet */
+    size_t restore_left;          /* RESTORE: results still to look at, from the end */
     struct point_result *results; /* plan->result_count */
     struct reading *reads;        /* plan->read_count */
     struct reading *before;       /* by point of the profile; NULL where the plan keeps none */
@@ -82,10 +82,10 @@ struct facts {
 };
 
 enum wants {
-    WANTS_WORK,   /* `operation` is to be executed */
-    WANTS_TIME,   /* nothing before run->due_us */
-    WANTS_INTENT, /* record the intent of this step, then run_intended() */
-    WANTS_SAFE,   /* wait until the intent is safe */
+    WANTS_WORK,    /* `operation` is to be executed */
+    WANTS_TIME,    /* nothing before run->due_us */
+    WANTS_INTENT,  /* record the intent of this step, then run_intended() */
+    WANTS_SAFE,    /* wait until the intent is safe */
     WANTS_NOTHING, /* it is over */
 };
 
@@ -103,7 +103,7 @@ void run_stop(struct run *run, enum code code, const char *text, struct moment n
 /* The line has been down for longer than the task waits for it. */
 void run_line_down(struct run *run, const char *why, struct moment now);
 
-bool run_is_repeat(const struct run *run);    /* what it wants next is a try after a failed one */
+bool run_is_repeat(const struct run *run); /* what it wants next is a try after a failed one */
 bool run_is_readback(const struct run *run);
 const struct plan_step *run_step(const struct run *run); /* NULL when over */
 

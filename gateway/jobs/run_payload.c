@@ -17,7 +17,8 @@ static json_t *reading_json(const struct point *point, const struct reading *rea
 
     if (!reading->known)
         return NULL;
-    return value_decode(point, reading->long_words ? reading->long_words : reading->words, &error);
+    return value_decode(point, reading->long_words ? reading->long_words : reading->words,
+                        &error);
 }
 
 static void put(json_t *object, const char *key, json_t *value)
@@ -39,7 +40,7 @@ static json_t *result_json(const struct run *run, size_t index)
     case RESULT_UNCHANGED: {
         char at[TIMETEXT_SIZE];
 
-        timetext_format(result->at_ms, at);
+        timetext_format(at, result->at_ms);
         put(object, "value", reading_json(point, &result->holds));
         put(object, "at", json_string(at));
         break;
@@ -88,9 +89,9 @@ json_t *run_payload(const struct run *run)
     json_t *payload = json_object();
 
     if (run->code != CODE_NONE)
-        json_object_set_new(payload, "error",
-                            json_pack("{s:s, s:s}", "code", code_name(run->code), "description",
-                                      run->text));
+        json_object_set_new(
+            payload, "error",
+            json_pack("{s:s, s:s}", "code", code_name(run->code), "description", run->text));
     if (run->plan->result_count > 0)
         json_object_set_new(payload, "writes", writes_json(run));
     if (run->plan->read_count > 0)

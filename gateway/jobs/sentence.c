@@ -17,8 +17,8 @@ void sentence_trouble(char *text, size_t size, const struct site *site, size_t d
     char where[48];
     char times[24] = "";
 
-    point_where(&(struct point){.table = operation->table, .address = operation->address}, where,
-                sizeof(where));
+    point_where(&(struct point){.table = operation->table, .address = operation->address},
+                where, sizeof(where));
     if (tries > 1)
         snprintf(times, sizeof(times), ", %u tries", tries);
 
@@ -28,12 +28,12 @@ void sentence_trouble(char *text, size_t size, const struct site *site, size_t d
                  (long long)(timeout_us / 1000), times);
         return;
     case ANSWER_BAD_REPLY:
-        snprintf(text, size, "unit %u on line %s gave no valid answer to %s %s: %s%s", at->unit, line,
-                 verb(operation), where, answer->text, times);
+        snprintf(text, size, "unit %u on line %s gave no valid answer to %s %s: %s%s", at->unit,
+                 line, verb(operation), where, answer->text, times);
         return;
     case ANSWER_EXCEPTION:
-        snprintf(text, size, "unit %u on line %s answered %s %s with exception %u, %s%s", at->unit,
-                 line, verb(operation), where, answer->exception,
+        snprintf(text, size, "unit %u on line %s answered %s %s with exception %u, %s%s",
+                 at->unit, line, verb(operation), where, answer->exception,
                  adapter_exception_words(answer->exception), times);
         return;
     case ANSWER_LINE_DOWN:
