@@ -42,14 +42,14 @@ static void write_line(enum log_level level, const char *format, va_list args)
         fprintf(stderr, "%s: %s\n", level_name(level), text);
 }
 
-#define LOG_FUNCTION(name, level)                                                               \
-    void name(const char *format, ...)                                                          \
-    {                                                                                           \
-        va_list args;                                                                           \
-                                                                                                \
-        va_start(args, format);                                                                 \
-        write_line(level, format, args);                                                        \
-        va_end(args);                                                                           \
+#define LOG_FUNCTION(name, level)                                                              \
+    void name(const char *format, ...)                                                         \
+    {                                                                                          \
+        va_list args;                                                                          \
+                                                                                               \
+        va_start(args, format);                                                                \
+        write_line(level, format, args);                                                       \
+        va_end(args);                                                                          \
     }
 
 LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)
