@@ -15,17 +15,19 @@
 
 enum action_kind {
     ACTION_METHOD = 0, /* a method with arguments, all or nothing */
-    ACTION_PATCH = 1,  /* desired properties, each stands alone; unknown ones are refused one by one */
-    ACTION_READ = 2,   /* read points */
-    ACTION_WRITE = 3,  /* write points by name, all or nothing before the first frame */
+    ACTION_PATCH =
+        1, /* desired properties, each stands alone; unknown ones are refused one by one */
+    ACTION_READ = 2,  /* read points */
+    ACTION_WRITE = 3, /* write points by name, all or nothing before the first frame */
 };
 
 /* What is asked of a device. Plain value; the JSON belongs to it. */
 struct action {
     enum action_kind kind;
     char *method;      /* METHOD */
-    json_t *arguments; /* METHOD: the payload as sent, or NULL. PATCH: desired properties (object).
-                          READ: array of point names, NULL or empty for all readable. WRITE: object */
+    json_t *arguments; /* METHOD: the payload as sent, or NULL. PATCH: desired properties
+                          (object). READ: array of point names, NULL or empty for all readable.
+                          WRITE: object */
     json_t *tags;      /* PATCH: tags to merge, or NULL */
 };
 void action_deinit(struct action *action);
@@ -39,26 +41,32 @@ enum plan_step_kind {
     PLAN_BEFORE, /* `operation` reads `items`: what a pulse or a restore pays back */
     PLAN_EXPECT, /* `operation` reads items[0] until it holds */
     PLAN_WAIT,   /* nothing on the wire for wait_ms after the answer before */
-    PLAN_RETURN, /* writes back what the PLAN_BEFORE step `before_step` read; owed once the pulse was sent */
+    PLAN_RETURN, /* writes back what the PLAN_BEFORE step `before_step` read; owed once the
+                    pulse was sent */
 };
 
 /* One point in a step. `offset` is where its words stand in operation.words and in an answer
-   to `operation` (reads) or `readback`. */
+   to `operation` (reads) or `readback`; `count` is point->count. */
 struct plan_item {
-    size_t point;    /* index in the profile */
+    size_t point; /* index in the profile */
     uint16_t offset, count;
-    size_t result;   /* WRITE, RETURN: index in plan.results. READ: index in plan.reads */
-    uint16_t words[4]; /* WRITE, EXPECT with value: wanted words of numbers; a longer string's are
-                          in operation.words */
+    size_t result; /* WRITE, RETURN: index in plan.results. READ: index in plan.reads */
+    bool part;     /* WRITE: one register of a value that the device takes only one by one
+                      (function 6), the last one being a whole item again; offset and count are
+                      the whole value's. A good answer to a part says nothing yet */
+    uint16_t
+        *words; /* WRITE, EXPECT with value: the wanted words, `count` of them; else NULL */
 };
 
 struct plan_step {
     enum plan_step_kind kind;
     enum step_class class;
     size_t method_step; /* index in the method, for messages; 0 for other actions */
-    struct operation operation; /* unit 0, to be filled in. A MASK without function 22 is a compound */
-    struct operation readback;  /* READ of the same words; unused when operation is WRITE_READ */
-    bool verify;
+    struct operation
+        operation; /* unit 0, to be filled in. A MASK without function 22 is a compound */
+    struct operation readback; /* READ of the items' words; count 0: they cannot be read. After
+                                  a WRITE_READ only for doubts */
+    bool verify;               /* never of a trigger or pulse */
     bool if_different;
     bool repeatable; /* method.repeatable holds for this step */
     struct plan_item *items;
@@ -73,8 +81,8 @@ struct plan_step {
 
 /* A property of a patch that never reaches the wire. */
 struct plan_refusal {
-    char *name;   /* as in the patch, dotted path */
-    int status;   /* 400, 404, 405 */
+    char *name;       /* as in the patch, dotted path */
+    int status;       /* 400, 404, 405 */
     const char *code; /* "OutOfRange" ...: an outcome.h name */
     char *text;
 };
@@ -97,13 +105,15 @@ struct plan {
     char **removed; /* PATCH: property paths set to null */
     size_t removed_count;
     bool repeatable, restore;
-    bool triggers;      /* some step is a trigger or pulse: the device must have answered lately */
-    int64_t waits_us;   /* the plan's own waits and pulses, least time beside the wire */
+    bool triggers; /* some step is a trigger or pulse: the device must have answered lately */
+    int64_t
+        waits_us; /* the plan's own waits, pulses and settling, least time beside the wire */
 };
 
 struct plan_error {
     int status;       /* 400, 404, 405 */
-    const char *code; /* "BadRequest", "OutOfRange", "UnknownMethod", "UnknownPoint", "NotWritable", "NotReadable" */
+    const char *code; /* "BadRequest", "OutOfRange", "UnknownMethod", "UnknownPoint",
+                         "NotWritable", "NotReadable" */
     char text[240];
 };
 

@@ -105,6 +105,8 @@ struct method {
     struct step *steps;
     size_t step_count;
     bool repeatable;          /* a step whose effect is unknown may be sent again */
+    bool once;                /* repeatable = false was written: each write of it is of class
+                                 trigger. Not set where false is only the default */
     bool restore;             /* on_failure = "restore" */
     struct place place;
 };
