@@ -310,6 +310,9 @@ void exchange_run(struct adapter_line *line, const struct exchange *exchange,
         take_reply(line, exchange, &seen, &found, answer);
     else if (seen.count > 0)
         tell_garbage(exchange, &seen, answer);
+    else if (clock_boot_us() < limit_us)
+        end(answer, ANSWER_SILENT, "the line was stopped before unit %u answered",
+            exchange->request[0]);
     else
         end(answer, ANSWER_SILENT, "unit %u did not answer in %lld ms", exchange->request[0],
             (long long)(limits->timeout_us / 1000));

@@ -1,0 +1,1 @@
+fuzz_target(reply jobgate_adapters)
