@@ -200,13 +200,8 @@ static bool run_one(struct adapter_line *line, const struct operation *operation
                     const struct limits *limits, int wake_fd, struct answer *answer)
 {
     struct exchange exchange;
-    const char *why = exchange_build(&exchange, line->serial, operation);
 
-    if (why) {
-        answer->result = ANSWER_NOT_SENT;
-        snprintf(answer->text, sizeof(answer->text), "Modbus has no such request: %s", why);
-        return false;
-    }
+    exchange_build(&exchange, line->serial, operation);
     if (!line->serial && !tcp_ready(line, limits->deadline_us, wake_fd, answer))
         return false;
     exchange_run(line, &exchange, limits, wake_fd, answer);
@@ -219,7 +214,13 @@ static bool run_one(struct adapter_line *line, const struct operation *operation
 static void execute(struct adapter_line *line, const struct operation *operation,
                     const struct limits *limits, int wake_fd, struct answer *answer)
 {
+    const char *why = operation_refuse(line->serial, operation);
+
     *answer = (struct answer){.result = ANSWER_NOT_SENT};
+    if (why) {
+        snprintf(answer->text, sizeof(answer->text), "Modbus has no such request: %s", why);
+        return;
+    }
     if (!mask_needs_two(operation)) {
         run_one(line, operation, limits, wake_fd, answer);
         return;

@@ -99,8 +99,10 @@ static const char *refuse_write(const struct operation *operation)
     return NULL;
 }
 
-static const char *refuse(const struct operation *operation)
+const char *operation_refuse(bool serial, const struct operation *operation)
 {
+    if (serial && (operation->unit == 0 || operation->unit > 247))
+        return "a serial bus has units 1 to 247";
     if (operation->kind == OPERATION_MASK)
         return operation->table == TABLE_HOLDING ? NULL : "only holding registers have a mask";
     if (operation->count == 0 || operation->count > ADAPTER_WORDS_MAX)
@@ -171,13 +173,9 @@ static void build_write_read(struct exchange *exchange, const struct operation *
     exchange->reply_length = (uint16_t)(3 + 2 * operation->read_count);
 }
 
-const char *exchange_build(struct exchange *ret, bool serial, const struct operation *operation)
+void exchange_build(struct exchange *ret, bool serial, const struct operation *operation)
 {
-    const char *why = refuse(operation);
-
-    if (why)
-        return why;
-    assert(!mask_needs_two(operation));
+    assert(!operation_refuse(serial, operation) && !mask_needs_two(operation));
     *ret = (struct exchange){.serial = serial, .writes = operation->kind != OPERATION_READ};
     put_byte(ret, operation->unit);
     switch (operation->kind) {
@@ -194,7 +192,6 @@ const char *exchange_build(struct exchange *ret, bool serial, const struct opera
         build_write_read(ret, operation);
         break;
     }
-    return NULL;
 }
 
 bool mask_needs_two(const struct operation *operation)
@@ -287,8 +284,7 @@ static void add_cost(struct frame_cost *cost, struct pace pace, bool serial,
     struct exchange exchange;
     size_t nth = cost->count;
 
-    if (exchange_build(&exchange, serial, operation))
-        return;
+    exchange_build(&exchange, serial, operation);
     exchange_frame(&exchange, &cost->frames[nth]);
     cost->reply_bytes[nth] = exchange_reply_bytes(&exchange);
     cost->least_us += pace_us(pace, cost->frames[nth].length + cost->reply_bytes[nth]);
@@ -302,6 +298,8 @@ void exchange_cost(bool serial, const struct adapter_settings *settings,
     struct pace pace = pace_of(serial, settings);
 
     *cost = (struct frame_cost){0};
+    if (operation_refuse(serial, operation))
+        return;
     if (!mask_needs_two(operation)) {
         add_cost(cost, pace, serial, operation);
         return;

@@ -38,10 +38,12 @@ struct exchange {
     uint16_t reply_length; /* of the reply that fits */
 };
 
-/* NULL; or why the protocol has no such request, and `ret` is untouched. A MASK without
-   function 22 is two exchanges: build them from mask_read() and mask_write(). */
-const char *exchange_build(struct exchange *ret, bool serial,
-                           const struct operation *operation);
+/* NULL; or why the protocol has no such request. */
+const char *operation_refuse(bool serial, const struct operation *operation);
+
+/* Of an operation that is not refused. A MASK without function 22 is two exchanges: build them
+   from mask_read() and mask_write(). */
+void exchange_build(struct exchange *ret, bool serial, const struct operation *operation);
 bool mask_needs_two(const struct operation *operation);
 struct operation mask_read(const struct operation *operation);
 struct operation mask_write(const struct operation *operation, uint16_t before);

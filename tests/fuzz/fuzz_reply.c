@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     size_t which = (bytes[0] & 0x7F) % (sizeof(operations) / sizeof(operations[0]));
     bool serial = bytes[0] & 0x80;
 
-    assert(!exchange_build(&exchange, serial, &operations[which]));
+    exchange_build(&exchange, serial, &operations[which]);
     bytes++;
     size--;
     judge(&exchange, bytes, size); /* as if the sum were right */

@@ -1,0 +1,3 @@
+unit_test(modbus_frame jobgate_adapters)
+unit_test(modbus_port jobgate_adapters)
+unit_test(modbus_tcp jobgate_adapters)
