@@ -143,8 +143,14 @@ int64_t engine_wake_us(const struct engine *engine, struct moment now)
 
 void engine_stop(struct engine *engine, struct moment now)
 {
-    (void)now;
     engine->stopping = true;
+    for (struct job *job = engine->jobs, *next; job; job = next) {
+        next = job->next;
+        if (!job_is_over(job))
+            job_interrupt(engine, job, "the gateway was stopped before this task began",
+                          "the gateway was stopped after this task had begun", CODE_CANCELED,
+                          now);
+    }
 }
 
 bool engine_is_idle(const struct engine *engine)

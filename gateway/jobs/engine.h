@@ -43,37 +43,37 @@ void engine_safe(struct engine *engine, uint64_t number, struct moment now);
 void engine_tick(struct engine *engine, struct moment now);
 
 /* --- effects; the caller owns what it takes --- */
-struct work *engine_next_work(struct engine *engine, size_t line,
-                              struct moment now); /* NULL: nothing to do now */
+/* NULL: nothing to do now. The line must have room for it: at most two are out at a time. */
+struct work *engine_next_work(struct engine *engine, size_t line, struct moment now);
 struct record *engine_take_record(struct engine *engine);
 struct report *engine_take_report(struct engine *engine);
-int64_t engine_wake_us(const struct engine *engine,
-                       struct moment now); /* boot clock, MOMENT_NEVER: no timer */
-/* Stop: nothing new begins; true once no task is between two steps of a pulse or restore. */
+/* Boot clock; MOMENT_NEVER: no timer. */
+int64_t engine_wake_us(const struct engine *engine, struct moment now);
+/* Stop: what has not begun ends cancelled, what has begun ends at its next step, pulses are paid
+   back. The gateway goes on until engine_is_idle(), or as long as it can wait. */
 void engine_stop(struct engine *engine, struct moment now);
 bool engine_is_idle(const struct engine *engine); /* no task waits or runs */
 
 /* --- what others may see; borrowed until the next event, JSON as new references --- */
-json_t *engine_job_json(const struct engine *engine,
-                        const char *job_id); /* JobResponse, or NULL */
+/* JobResponse as the hub's clients know it, and this gateway's share; NULL: no such job. */
+json_t *engine_job_json(const struct engine *engine, const char *job_id);
 json_t *engine_share_json(const struct engine *engine, const char *job_id);
 /* Newest first; type and status "" or NULL: any. `after` is the cursor of the page before or
-   NULL; *next_cursor (malloc'ed) is NULL on the last page. */
+   NULL; *next_cursor (malloc'ed) is NULL on the last page. NULL: the cursor is none of ours. */
 json_t *engine_jobs_json(const struct engine *engine, const char *type, const char *status,
                          size_t most, const char *after, char **next_cursor);
 /* Rows of `FROM devices.jobs` or `FROM devices`; pages as above. */
 json_t *engine_query_json(struct engine *engine, const struct query *query, size_t most,
                           const char *after, char **next_cursor);
-json_t *engine_devices_json(
-    struct engine *engine,
-    const char *device_id); /* GET /devices: all (array), or one (object; NULL: none) */
-json_t *engine_twin_json(struct engine *engine,
-                         const char *device_id); /* the hub's twin document, or NULL */
-json_t *engine_status_json(struct engine *engine,
-                           struct moment now); /* lines, devices, store numbers */
+/* GET /devices: all (an array), or one (an object; NULL: no such device). */
+json_t *engine_devices_json(struct engine *engine, const char *device_id);
+/* The hub's twin document, or NULL: no such device. */
+json_t *engine_twin_json(struct engine *engine, const char *device_id);
+/* Lines, devices, jobs, store. */
+json_t *engine_status_json(struct engine *engine, struct moment now);
 
 /* Everything that the broker should find retained, again: after a connection. Comes out as
-   reports (states, reported documents, shares of jobs that are not over). */
+   reports (birth, states, reported documents, shares of jobs that are not over). */
 void engine_report_all(struct engine *engine, struct moment now);
 
 #endif

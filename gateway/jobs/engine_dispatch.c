@@ -156,8 +156,13 @@ static struct work *hand_out(struct engine *engine, struct task *task,
         (struct limits){.timeout_us = device_timeout_us(engine, task->device),
                         .gap_us = profile->gap_us >= 0 ? profile->gap_us : line->gap_us,
                         .deadline_us = MOMENT_NEVER};
+    struct line_state *at = &engine->lines[engine->site->devices[task->device].line];
     engine->devices[task->device].out = true;
     engine->devices[task->device].served = ++engine->served;
+    at->out++;
+    at->probing = rank_of(engine, task) >= RANK_REPEAT ||
+                  engine->devices[task->device].health == HEALTH_OFFLINE ||
+                  (task->run->phase == PHASE_EXPECT && !task->run->heard);
     return work;
 }
 
@@ -179,6 +184,10 @@ struct work *engine_next_work(struct engine *engine, size_t index, struct moment
         line->wake_us =
             line->waiting > 0 && line->known ? line->down_us + LINE_PATIENCE_US : MOMENT_NEVER;
         return NULL;
+    }
+    if (line->out > 0 && line->probing) {
+        line->wake_us = MOMENT_NEVER;
+        return NULL; /* its answer comes back through engine_answer(), which asks again */
     }
     while ((task = choose(engine, line, now))) {
         struct operation operation;
@@ -265,6 +274,8 @@ void engine_answer(struct engine *engine, size_t index, struct work *work, struc
     struct task *task = state->running;
 
     state->out = false;
+    line->out--;
+    line->probing = false;
     line->wake_us = 0;
     if (task && task->run && work->number == task->job->order) {
         struct facts facts = facts_of(engine, task);
@@ -350,4 +361,5 @@ void engine_tick(struct engine *engine, struct moment now)
     for (size_t i = 0; i < engine->site->line_count; i++)
         line_tick(engine, i, now);
     reported_tick(engine, now);
+    jobs_forget_old(engine);
 }

@@ -84,9 +84,12 @@ static void drop_plans(const struct engine *engine, struct job *job)
 }
 
 /* Keeps the newest ended jobs, for those who ask. */
-static void forget_old(struct engine *engine)
+void jobs_forget_old(struct engine *engine)
 {
     size_t kept = 0;
+
+    if (engine->ended <= ENDED_JOBS_MOST + ENDED_JOBS_MOST / 10)
+        return;
 
     for (struct job **at = &engine->jobs; *at;) {
         struct job *job = *at;
@@ -111,8 +114,6 @@ static void job_over(struct engine *engine, struct job *job, enum job_status sta
     engine_keep(engine, RECORD_STATUS, job->id, NULL, 0, strdup(job_status_name(status)));
     report_share(engine, job, now);
     drop_plans(engine, job);
-    if (engine->ended > ENDED_JOBS_MOST + ENDED_JOBS_MOST / 10)
-        forget_old(engine);
 }
 
 void job_check_end(struct engine *engine, struct job *job, struct moment now)
@@ -186,23 +187,35 @@ void job_start(struct engine *engine, struct job *job, struct moment now)
     job_check_end(engine, job, now);
 }
 
-static void end_open_tasks(struct engine *engine, struct job *job, enum code code,
-                           const char *text, struct moment now)
+void job_interrupt(struct engine *engine, struct job *job, const char *waiting,
+                   const char *begun, enum code code, struct moment now)
 {
-    const char *begun = code == CODE_CANCELED
-                            ? "the job was cancelled after this task had begun"
-                            : "the job's time ended after this task had begun";
-
     for (size_t i = 0; i < job->task_count; i++) {
         struct task *task = &job->tasks[i];
 
         if (task->state == TASK_SCHEDULED) {
-            task_refuse(engine, task, code, text, now);
+            task_refuse(engine, task, code, waiting, now);
         } else if (task->state == TASK_RUNNING) {
-            run_stop(task->run, CODE_INTERRUPTED, begun, now);
+            run_stop(task->run, begun, now);
+            if (task->run->phase == PHASE_OVER && !engine->devices[task->device].out) {
+                task_end(engine, task, now);
+                continue;
+            }
             engine->lines[engine->site->devices[task->device].line].wake_us = 0;
         }
     }
+}
+
+static void cancel_tasks(struct engine *engine, struct job *job, struct moment now)
+{
+    job_interrupt(engine, job, "the job was cancelled before this task began",
+                  "the job was cancelled after this task had begun", CODE_CANCELED, now);
+}
+
+static void expire_tasks(struct engine *engine, struct job *job, struct moment now)
+{
+    job_interrupt(engine, job, "the job's time ended before this task began",
+                  "the job's time ended after this task had begun", CODE_EXPIRED, now);
 }
 
 static bool start_is_due(const struct job *job, struct moment now)
@@ -235,8 +248,7 @@ void job_tick(struct engine *engine, struct job *job, struct moment now)
     }
     if (job->status == JOB_RUNNING && (now.boot_us >= job->deadline_us ||
                                        (job->counts[TASK_RUNNING] == 0 && missed(job, now))))
-        end_open_tasks(engine, job, CODE_EXPIRED, "the job's time ended before this task began",
-                       now);
+        expire_tasks(engine, job, now);
     if (!job_is_over(job) && job->share_due && now.boot_us >= job->share_us)
         report_share(engine, job, now);
 }
@@ -347,8 +359,7 @@ static void cancel(struct engine *engine, struct job *job, struct moment now)
         for (size_t i = 0; i < job->task_count; i++)
             task_queue(engine, &job->tasks[i]);
     }
-    end_open_tasks(engine, job, CODE_CANCELED, "the job was cancelled before this task began",
-                   now);
+    cancel_tasks(engine, job, now);
     job_check_end(engine, job, now);
 }
 

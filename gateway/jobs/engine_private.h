@@ -99,6 +99,8 @@ struct line_state {
     size_t *devices; /* indexes of its devices */
     size_t device_count;
     size_t waiting; /* tasks queued or running on it */
+    unsigned out;   /* operations that are at the line */
+    bool probing;   /* one of them may well end in a time-out: nothing is put behind it */
     bool known, up;
     int64_t down_us;
     char why[160];
@@ -146,9 +148,12 @@ struct engine {
 struct job *engine_find_job(const struct engine *engine, const char *id);
 void job_start(struct engine *engine, struct job *job, struct moment now);
 void job_check_end(struct engine *engine, struct job *job, struct moment now);
+void job_interrupt(struct engine *engine, struct job *job, const char *waiting, const char *begun,
+                   enum code code, struct moment now);
 void job_tick(struct engine *engine, struct job *job, struct moment now);
 int64_t job_wake_us(const struct engine *engine, const struct job *job);
 void job_free(struct job *job);
+void jobs_forget_old(struct engine *engine); /* not while a loop walks over the jobs */
 const char *job_status_name(enum job_status status);
 const char *job_type_name(const struct job *job);
 bool job_is_over(const struct job *job);

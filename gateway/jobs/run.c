@@ -890,14 +890,13 @@ void run_answer(struct run *run, const struct facts *facts, const struct answer 
     }
 }
 
-void run_stop(struct run *run, enum code code, const char *text, struct moment now)
+void run_stop(struct run *run, const char *text, struct moment now)
 {
     if (run->phase == PHASE_OVER || run->stopping)
         return;
     run->stopping = true;
     if (run->code == CODE_NONE)
         snprintf(run->text, sizeof(run->text), "%s", text);
-    (void)code;
     /* What is between two frames ends now; a frame that is out, or its read-back, ends first.
      */
     if (run->phase == PHASE_WAIT || run->phase == PHASE_EXPECT || run->phase == PHASE_INTENT ||

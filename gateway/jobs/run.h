@@ -99,7 +99,7 @@ void run_intended(struct run *run, uint64_t number);
 void run_answer(struct run *run, const struct facts *facts, const struct answer *answer,
                 struct moment now);
 /* Cancel or expiry: ends at the next step, a pulse is paid back first. */
-void run_stop(struct run *run, enum code code, const char *text, struct moment now);
+void run_stop(struct run *run, const char *text, struct moment now);
 /* The line has been down for longer than the task waits for it. */
 void run_line_down(struct run *run, const char *why, struct moment now);
 

@@ -1,0 +1,504 @@
+#include "gateway.h"
+#include "base/log.h"
+#include "base/trust.h"
+#include "links/api.h"
+#include "links/broker.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <systemd/sd-daemon.h>
+
+/* Operations at a line at a time: one works, one waits in its slot. */
+enum { LINE_ROOM = 2 };
+/* How long a stop waits for tasks to come to a step's end. */
+enum { STOP_PATIENCE_US = 400000 };
+
+struct gateway_line {
+    struct gateway *gateway;
+    size_t index;
+    struct line *line; /* NULL: not opened */
+    struct event *event;
+    unsigned out;
+};
+
+struct gateway {
+    struct gateway_settings settings;
+    const struct site *site;
+    struct event_base *base;
+    struct engine *engine;
+    struct store *store;
+    struct event *store_event, *timer, *term, *interrupt, *hangup, *watchdog;
+    struct gateway_line *lines;
+    struct broker *broker;
+    struct event *broker_event;
+    struct api *api;
+    bool trusted, ready, stopping;
+    int64_t trust_looked_us, stop_us;
+    uint64_t watchdog_us;
+};
+
+static void pump(struct gateway *gateway);
+
+static struct moment now_of(struct gateway *gateway)
+{
+    int64_t boot_us = clock_boot_us();
+
+    /* Trust, once won, stays: a service that loses its peers does not unset the clock. */
+    if (!gateway->trusted && boot_us >= gateway->trust_looked_us) {
+        gateway->trusted = gateway->site->clock_trust || clock_is_trusted();
+        gateway->trust_looked_us = boot_us + 1000000;
+    }
+    return clock_now(gateway->trusted);
+}
+
+/* --- effects --- */
+
+static void route(struct gateway *gateway, const struct report *report)
+{
+    bool addressed = report->kind == REPORT_ANSWER || report->kind == REPORT_STORED;
+    enum link_kind to = report->origin.link;
+
+    if (gateway->broker && (!addressed || to == LINK_BROKER))
+        broker_report(gateway->broker, report);
+    if (gateway->api && (!addressed || to == LINK_API))
+        api_report(gateway->api, report);
+    if (gateway->settings.report && to == LINK_COMMAND)
+        gateway->settings.report(gateway->settings.ctx, report);
+}
+
+static void give_lines(struct gateway *gateway)
+{
+    for (size_t i = 0; i < gateway->site->line_count; i++) {
+        struct gateway_line *line = &gateway->lines[i];
+
+        while (line->line && line->out < LINE_ROOM) {
+            struct work *work = engine_next_work(gateway->engine, i, now_of(gateway));
+
+            if (!work)
+                break;
+            line->out++;
+            if (line_give(line->line, work) != 0) {
+                work->answer.result = ANSWER_NOT_SENT;
+                line->out--;
+                engine_answer(gateway->engine, i, work, now_of(gateway));
+                break;
+            }
+        }
+    }
+}
+
+static void arm_timer(struct gateway *gateway)
+{
+    struct moment now = now_of(gateway);
+    int64_t wake = engine_wake_us(gateway->engine, now);
+    struct timeval after;
+
+    if (gateway->stopping && wake > gateway->stop_us)
+        wake = gateway->stop_us;
+    if (wake == MOMENT_NEVER) {
+        event_del(gateway->timer);
+        return;
+    }
+    int64_t pause = wake > now.boot_us ? wake - now.boot_us : 0;
+    after.tv_sec = (time_t)(pause / 1000000);
+    after.tv_usec = (suseconds_t)(pause % 1000000);
+    event_add(gateway->timer, &after);
+}
+
+/* Carries out what the engine wants until it wants nothing more now. */
+static void pump(struct gateway *gateway)
+{
+    struct record *record;
+    struct report *report;
+
+    give_lines(gateway);
+    while ((record = engine_take_record(gateway->engine)))
+        store_give(gateway->store, record);
+    while ((report = engine_take_report(gateway->engine))) {
+        route(gateway, report);
+        report_free(report);
+    }
+    if (gateway->stopping &&
+        (engine_is_idle(gateway->engine) || clock_boot_us() >= gateway->stop_us)) {
+        event_base_loopbreak(gateway->base);
+        return;
+    }
+    arm_timer(gateway);
+}
+
+/* --- events --- */
+
+static void line_changed(struct gateway *gateway, size_t index, const struct work *work)
+{
+    const char *name = gateway->site->lines[index].name;
+
+    if (work->up)
+        log_info("line %s: up", name);
+    else
+        log_warning("line %s: down: %s", name, work->why);
+    engine_line_state(gateway->engine, index, work->up, work->why, now_of(gateway));
+    if (gateway->settings.line_state)
+        gateway->settings.line_state(gateway->settings.ctx, index, work->up, work->why);
+}
+
+static void log_frames(const struct gateway_line *line, const struct work *work)
+{
+    const struct answer *answer = &work->answer;
+    char request[3 * 32 + 1] = "", reply[3 * 32 + 1] = "";
+
+    for (size_t i = 0; i < answer->request.length && i < 32; i++)
+        snprintf(request + 3 * i, 4, "%02X ", answer->request.bytes[i]);
+    for (size_t i = 0; i < answer->reply.length && i < 32; i++)
+        snprintf(reply + 3 * i, 4, "%02X ", answer->reply.bytes[i]);
+    log_debug("line %s: unit %u: Tx %s Rx %s %lld us %s",
+              line->gateway->site->lines[line->index].name, work->operation.unit, request,
+              reply, (long long)(answer->ended_us - answer->started_us), answer->text);
+}
+
+static void on_line(evutil_socket_t fd, short what, void *ctx)
+{
+    struct gateway_line *line = ctx;
+    struct gateway *gateway = line->gateway;
+    struct work *work;
+
+    (void)fd;
+    (void)what;
+    while ((work = line_take(line->line))) {
+        if (work->state_changed) {
+            line_changed(gateway, line->index, work);
+            work_free(work);
+            continue;
+        }
+        line->out--;
+        if (log_wants_debug())
+            log_frames(line, work);
+        engine_answer(gateway->engine, line->index, work, now_of(gateway));
+    }
+    pump(gateway);
+}
+
+static void on_store(evutil_socket_t fd, short what, void *ctx)
+{
+    struct gateway *gateway = ctx;
+
+    (void)fd;
+    (void)what;
+    engine_safe(gateway->engine, store_safe(gateway->store), now_of(gateway));
+    pump(gateway);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *ctx)
+{
+    struct gateway *gateway = ctx;
+
+    (void)fd;
+    (void)what;
+    engine_tick(gateway->engine, now_of(gateway));
+    pump(gateway);
+}
+
+static void on_broker(evutil_socket_t fd, short what, void *ctx)
+{
+    struct gateway *gateway = ctx;
+    struct request *request;
+
+    (void)fd;
+    (void)what;
+    if (broker_connected(gateway->broker))
+        engine_report_all(gateway->engine, now_of(gateway));
+    while ((request = broker_take(gateway->broker)))
+        engine_request(gateway->engine, request, now_of(gateway));
+    pump(gateway);
+}
+
+static void on_api_request(void *ctx, struct request *request)
+{
+    gateway_request(ctx, request);
+}
+
+static void add_status(void *ctx, json_t *status)
+{
+    struct gateway *gateway = ctx;
+    struct broker_status broker;
+
+    if (!gateway->broker)
+        return;
+    broker_status(gateway->broker, &broker);
+    json_object_set_new(status, "broker",
+                        json_pack("{s:b, s:s, s:I, s:I, s:I, s:I}", "connected",
+                                  (int)broker.connected, "why", broker.text, "received",
+                                  (json_int_t)broker.received, "sent", (json_int_t)broker.sent,
+                                  "refused", (json_int_t)broker.refused, "waiting",
+                                  (json_int_t)broker.waiting));
+}
+
+static void on_term(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    gateway_stop(ctx);
+}
+
+static void on_hangup(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    (void)ctx;
+    log_warning(
+        "SIGHUP: the site that runs stays as it is; a changed one is read at the next start");
+}
+
+static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    (void)ctx;
+    sd_notify(0, "WATCHDOG=1");
+}
+
+/* --- opening --- */
+
+static struct event *listen_on(struct gateway *gateway, int fd, event_callback_fn callback,
+                               void *ctx)
+{
+    struct event *event = event_new(gateway->base, fd, EV_READ | EV_PERSIST, callback, ctx);
+
+    if (event)
+        event_add(event, NULL);
+    return event;
+}
+
+static int open_lines(struct gateway *gateway)
+{
+    for (size_t i = 0; i < gateway->site->line_count; i++) {
+        struct gateway_line *line = &gateway->lines[i];
+        const struct line_config *config = &gateway->site->lines[i];
+        size_t only = gateway->settings.only_line;
+        int r;
+
+        line->gateway = gateway;
+        line->index = i;
+        if (only != SITE_NONE && only != i)
+            continue;
+        r = line_open(&line->line, config->adapter, &config->settings);
+        if (r < 0)
+            return r;
+        line->event = listen_on(gateway, line_fd(line->line), on_line, line);
+        if (!line->event)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int open_links(struct gateway *gateway, char *why, size_t size)
+{
+    const char *socket = gateway->settings.socket;
+    struct api_settings api = {.base = gateway->base,
+                               .site = gateway->site,
+                               .engine = gateway->engine,
+                               .socket = socket ? socket : gateway->site->api.socket,
+                               .request = on_api_request,
+                               .status = add_status,
+                               .ctx = gateway};
+    int r;
+
+    if (!gateway->settings.links)
+        return 0;
+    r = api_open(&gateway->api, &api, why, size);
+    if (r < 0 || !gateway->site->broker)
+        return r;
+    r = broker_open(&gateway->broker, gateway->site, JOBGATE_VERSION, why, size);
+    if (r < 0)
+        return r;
+    gateway->broker_event = listen_on(gateway, broker_fd(gateway->broker), on_broker, gateway);
+    return gateway->broker_event ? 0 : -ENOMEM;
+}
+
+static int open_signals(struct gateway *gateway)
+{
+    if (!gateway->settings.links)
+        return 0;
+    gateway->term = evsignal_new(gateway->base, SIGTERM, on_term, gateway);
+    gateway->interrupt = evsignal_new(gateway->base, SIGINT, on_term, gateway);
+    gateway->hangup = evsignal_new(gateway->base, SIGHUP, on_hangup, gateway);
+    if (!gateway->term || !gateway->interrupt || !gateway->hangup)
+        return -ENOMEM;
+    event_add(gateway->term, NULL);
+    event_add(gateway->interrupt, NULL);
+    event_add(gateway->hangup, NULL);
+    return 0;
+}
+
+static int open_watchdog(struct gateway *gateway)
+{
+    uint64_t limit_us = 0;
+
+    if (!gateway->settings.links || sd_watchdog_enabled(0, &limit_us) <= 0)
+        return 0;
+    gateway->watchdog = event_new(gateway->base, -1, EV_PERSIST, on_watchdog, gateway);
+    if (!gateway->watchdog)
+        return -ENOMEM;
+    struct timeval half = {.tv_sec = (time_t)(limit_us / 2 / 1000000),
+                           .tv_usec = (suseconds_t)(limit_us / 2 % 1000000)};
+    event_add(gateway->watchdog, &half);
+    return 0;
+}
+
+static int open_core(struct gateway *gateway)
+{
+    struct engine_settings settings = {.site = gateway->site, .version = JOBGATE_VERSION};
+    int r;
+
+    if (getrandom(&settings.boot, sizeof(settings.boot), 0) != sizeof(settings.boot))
+        return -EIO;
+    settings.boot &= 0xFFFFFFFFu;
+    gateway->base = event_base_new();
+    gateway->lines = calloc(gateway->site->line_count + 1, sizeof(*gateway->lines));
+    if (!gateway->base || !gateway->lines)
+        return -ENOMEM;
+    r = store_new(&gateway->store);
+    if (r < 0)
+        return r;
+    r = engine_new(&gateway->engine, &settings, now_of(gateway));
+    if (r < 0)
+        return r;
+    gateway->timer = event_new(gateway->base, -1, 0, on_timer, gateway);
+    gateway->store_event = listen_on(gateway, store_fd(gateway->store), on_store, gateway);
+    return gateway->timer && gateway->store_event ? 0 : -ENOMEM;
+}
+
+int gateway_open(struct gateway **ret, const struct gateway_settings *settings, char *why,
+                 size_t why_size)
+{
+    struct gateway *gateway = calloc(1, sizeof(*gateway));
+    int r;
+
+    if (!gateway)
+        return -ENOMEM;
+    gateway->settings = *settings;
+    gateway->site = settings->site;
+    snprintf(why, why_size, "%s", "");
+    signal(SIGPIPE, SIG_IGN);
+
+    r = open_core(gateway);
+    if (r == 0)
+        r = open_links(gateway, why, why_size);
+    if (r == 0)
+        r = open_signals(gateway);
+    if (r == 0)
+        r = open_watchdog(gateway);
+    if (r == 0)
+        r = open_lines(gateway);
+    if (r < 0) {
+        if (!*why)
+            snprintf(why, why_size, "%s", strerror(-r));
+        gateway_close(gateway);
+        return r;
+    }
+    *ret = gateway;
+    return 0;
+}
+
+void gateway_request(struct gateway *gateway, struct request *request)
+{
+    engine_request(gateway->engine, request, now_of(gateway));
+    pump(gateway);
+}
+
+void gateway_run(struct gateway *gateway)
+{
+    if (gateway->settings.links)
+        sd_notify(0, "READY=1");
+    pump(gateway);
+    event_base_dispatch(gateway->base);
+}
+
+void gateway_stop(struct gateway *gateway)
+{
+    if (gateway->stopping)
+        return;
+    gateway->stopping = true;
+    gateway->stop_us = clock_boot_us() + STOP_PATIENCE_US;
+    if (gateway->settings.links)
+        sd_notify(0, "STOPPING=1");
+    engine_stop(gateway->engine, now_of(gateway));
+    engine_safe(gateway->engine, store_safe(gateway->store), now_of(gateway));
+    pump(gateway);
+}
+
+/* --- closing: lines at a frame's end, then what they said is kept and told, then the links ---
+ */
+
+static void close_lines(struct gateway *gateway)
+{
+    for (size_t i = 0; gateway->lines && i < gateway->site->line_count; i++) {
+        struct gateway_line *line = &gateway->lines[i];
+        struct work *work;
+
+        if (!line->line)
+            continue;
+        if (line->event)
+            event_free(line->event);
+        line_close(line->line);
+        while ((work = line_take(line->line))) {
+            if (work->state_changed)
+                work_free(work);
+            else
+                engine_answer(gateway->engine, i, work, now_of(gateway));
+        }
+        line_free(line->line);
+        line->line = NULL;
+    }
+}
+
+static void tell_last(struct gateway *gateway)
+{
+    struct record *record;
+    struct report *report;
+
+    if (!gateway->engine || !gateway->store)
+        return;
+    while ((record = engine_take_record(gateway->engine)))
+        store_give(gateway->store, record);
+    engine_safe(gateway->engine, store_safe(gateway->store), now_of(gateway));
+    while ((report = engine_take_report(gateway->engine))) {
+        route(gateway, report);
+        report_free(report);
+    }
+}
+
+static void free_event(struct event *event)
+{
+    if (event)
+        event_free(event);
+}
+
+void gateway_close(struct gateway *gateway)
+{
+    if (!gateway)
+        return;
+    close_lines(gateway);
+    tell_last(gateway);
+    free_event(gateway->broker_event);
+    if (gateway->broker)
+        broker_close(gateway->broker);
+    if (gateway->api)
+        api_close(gateway->api);
+    free_event(gateway->store_event);
+    free_event(gateway->timer);
+    free_event(gateway->term);
+    free_event(gateway->interrupt);
+    free_event(gateway->hangup);
+    free_event(gateway->watchdog);
+    engine_free(gateway->engine);
+    store_free(gateway->store);
+    free(gateway->lines);
+    if (gateway->base)
+        event_base_free(gateway->base);
+    free(gateway);
+}

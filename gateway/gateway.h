@@ -1,0 +1,34 @@
+/*
+ * Gateway: the one owner. Wires engine, lines, store and links to the loop and to each other.
+ *
+ * Everything here runs on one thread, the main loop. Lines, the broker link and the store have
+ * threads of their own and are reached by their queues only.
+ */
+#ifndef JOBGATE_GATEWAY_H
+#define JOBGATE_GATEWAY_H
+
+#include "jobs/report.h"
+
+struct gateway;
+
+struct gateway_settings {
+    const struct site *site; /* must outlive the gateway */
+    bool links; /* broker and API; without them only gateway_request() brings requests */
+    const char *socket; /* of the API; NULL: as the site says */
+    size_t only_line;   /* opens this line alone; SITE_NONE: all */
+    /* Answers of requests that came by gateway_request(), and changes of a line's state. */
+    void (*report)(void *ctx, const struct report *report);
+    void (*line_state)(void *ctx, size_t line, bool up, const char *why);
+    void *ctx;
+};
+
+/* 0, or negative errno and `why` says what is in the way. */
+int gateway_open(struct gateway **ret, const struct gateway_settings *settings, char *why,
+                 size_t why_size);
+void gateway_request(struct gateway *gateway, struct request *request);
+/* Runs until gateway_stop(), SIGTERM or SIGINT. */
+void gateway_run(struct gateway *gateway);
+void gateway_stop(struct gateway *gateway);
+void gateway_close(struct gateway *gateway);
+
+#endif
