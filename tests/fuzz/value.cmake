@@ -1,0 +1,1 @@
+fuzz_target(value jobgate_site m)
