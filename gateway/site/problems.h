@@ -26,6 +26,7 @@ __attribute__((format(printf, 3, 4))) void problem_add(struct problems *problems
                                                        const char *format, ...);
 __attribute__((format(printf, 3, 4))) void warning_add(struct problems *problems, struct place place,
                                                        const char *format, ...);
-void problems_print(struct problems *problems, FILE *to); /* one line each, warnings as FILE:LINE: warning: */
+void problems_sort(struct problems *problems); /* by file and line */
+void problems_print(struct problems *problems, FILE *to); /* sorted; FILE:LINE: [warning:] text */
 
 #endif

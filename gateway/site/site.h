@@ -129,7 +129,8 @@ struct profile {
 struct line_config {
     char *name;
     const struct adapter *adapter;
-    struct adapter_settings settings; /* its strings belong to the site */
+    struct adapter_settings settings; /* its strings are the three of this struct */
+    char *port, *host;                /* NULL where the adapter has none */
     int64_t timeout_us, timeout_min_us, gap_us;
     unsigned retries; /* tries = retries + 1 */
     struct place place;

@@ -1,0 +1,389 @@
+/*
+ * The links: MQTT broker, IoT Hub, the local API.
+ */
+#include "site/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#define BROKER(name, type, ...)                                                                \
+    {                                                                                          \
+#name, type, offsetof(struct broker_config, name), __VA_ARGS__                         \
+    }
+#define IOTHUB(name, type, ...)                                                                \
+    {                                                                                          \
+#name, type, offsetof(struct iothub_config, name), __VA_ARGS__                         \
+    }
+#define API(name, type)                                                                        \
+    {                                                                                          \
+#name, type, offsetof(struct api_config, name), 0, 0                                   \
+    }
+
+enum { SOCKET_PATH_MOST = sizeof(((struct sockaddr_un *)0)->sun_path) - 1 };
+
+static const struct key broker_keys[] = {
+    BROKER(url, KEY_TEXT, 0, 0),
+    {"protocol", KEY_OTHER, 0, 0, 0},
+    BROKER(root, KEY_TEXT, 0, 0),
+    BROKER(username, KEY_TEXT, 0, 0),
+    BROKER(password_file, KEY_PATH, 0, 0),
+    BROKER(ca_file, KEY_PATH, 0, 0),
+    BROKER(cert_file, KEY_PATH, 0, 0),
+    BROKER(key_file, KEY_PATH, 0, 0),
+    BROKER(keepalive_s, KEY_UNSIGNED, 5, 65535), /* MQTT 5, 3.1.2.10: 16 bits */
+    BROKER(session_expiry_s, KEY_UNSIGNED, 0, 4294967295.0),
+    BROKER(method_timeout_s, KEY_UNSIGNED, 1, 3600),
+    BROKER(methods, KEY_FLAG, 0, 0),
+};
+
+static const struct key iothub_keys[] = {
+    IOTHUB(host, KEY_TEXT, 0, 0),
+    {"dps", KEY_OTHER, 0, 0, 0},
+    IOTHUB(auth, KEY_TEXT, 0, 0),
+    IOTHUB(key_file, KEY_PATH, 0, 0),
+    IOTHUB(cert_file, KEY_PATH, 0, 0),
+    IOTHUB(ca_file, KEY_PATH, 0, 0),
+    IOTHUB(port, KEY_U16, 1, 65535),
+    IOTHUB(connect_per_s, KEY_UNSIGNED, 1, 1000),
+    IOTHUB(method_timeout_s, KEY_UNSIGNED, 5, 300), /* what the hub itself allows */
+    IOTHUB(disconnect_offline, KEY_FLAG, 0, 0),
+    IOTHUB(telemetry, KEY_FLAG, 0, 0),
+};
+
+static const struct key dps_keys[] = {
+    {"endpoint", KEY_TEXT, offsetof(struct iothub_config, dps_endpoint), 0, 0},
+    {"scope", KEY_TEXT, offsetof(struct iothub_config, dps_scope), 0, 0},
+};
+
+static const struct key api_keys[] = {API(socket, KEY_PATH), {"https", KEY_OTHER, 0, 0, 0}};
+
+static const struct key https_keys[] = {
+    API(listen, KEY_TEXT),
+    API(host, KEY_TEXT),
+    API(cert_file, KEY_PATH),
+    API(key_file, KEY_PATH),
+    API(metrics_token_file, KEY_PATH),
+    {"policies", KEY_OTHER, 0, 0, 0},
+};
+
+static const struct key policy_keys[] = {
+    {"name", KEY_TEXT, offsetof(struct policy_config, name), 0, 0},
+    {"key_file", KEY_PATH, offsetof(struct policy_config, key_file), 0, 0},
+    {"rights", KEY_OTHER, 0, 0, 0},
+};
+
+static const struct {
+    const char *name;
+    enum right right;
+} rights[] = {
+    {"read", RIGHT_READ}, {"call", RIGHT_CALL}, {"job", RIGHT_JOB}, {"twin", RIGHT_TWIN}};
+
+/* "host:port" or "[v6]:port" taken apart; `port` keeps its value where none is written. */
+static bool split_host(const char *text, char *host, size_t size, uint16_t *port)
+{
+    const char *from = *text == '[' ? text + 1 : text;
+    size_t length = strcspn(from, *text == '[' ? "]" : ":");
+    const char *rest = from + length;
+    unsigned long number;
+    char *end;
+
+    if (*text == '[' && *rest++ != ']')
+        return false;
+    if (length == 0 || length >= size || strcspn(from, " \t/@?#") < length)
+        return false;
+    memcpy(host, from, length);
+    host[length] = '\0';
+    if (*rest == '\0')
+        return true;
+    if (rest[0] != ':' || rest[1] < '0' || rest[1] > '9')
+        return false;
+    number = strtoul(rest + 1, &end, 10);
+    if (*end != '\0' || number == 0 || number > 65535)
+        return false;
+    *port = (uint16_t)number;
+    return true;
+}
+
+static void read_url(struct reader *reader, const struct setting *setting,
+                     struct broker_config *broker)
+{
+    char host[254];
+    const char *rest = strstr(broker->url, "://");
+
+    broker->tls = strncmp(broker->url, "mqtts://", 8) == 0;
+    broker->port = broker->tls ? 8883 : 1883;
+    if ((!broker->tls && strncmp(broker->url, "mqtt://", 7) != 0) || !rest ||
+        !split_host(rest + 3, host, sizeof(host), &broker->port)) {
+        report(reader, setting->place,
+               "url is \"%.200s\"; write mqtt://HOST:PORT, or mqtts://HOST:PORT with TLS",
+               broker->url);
+        return;
+    }
+    broker->host = reader_text(reader, host);
+}
+
+static void read_root(struct reader *reader, const struct setting *setting,
+                      struct broker_config *broker)
+{
+    size_t length = strlen(broker->root);
+
+    while (length > 1 && broker->root[length - 1] == '/')
+        broker->root[--length] = '\0';
+    if (strpbrk(broker->root, "+#") || broker->root[0] == '$' || length > 200 ||
+        strcmp(broker->root, "/") == 0)
+        report(reader, setting->place,
+               "root is \"%.200s\"; a topic prefix such as \"jobgate/v1\" has no + and #, no $ "
+               "in front, and at most 200 bytes",
+               broker->root);
+}
+
+static void check_broker_files(struct reader *reader, const struct setting *group,
+                               struct broker_config *broker)
+{
+    const struct setting *password = setting_find(group, "password_file");
+    const struct setting *ca = setting_find(group, "ca_file");
+    const struct setting *cert = setting_find(group, "cert_file");
+    const struct setting *key = setting_find(group, "key_file");
+    const struct setting *any = ca ? ca : cert ? cert : key;
+
+    if (password)
+        check_secret(reader, password, &broker->password_file);
+    if (key)
+        check_secret(reader, key, &broker->key_file);
+    if (ca)
+        check_public(reader, ca, broker->ca_file);
+    if (cert)
+        check_public(reader, cert, broker->cert_file);
+    if (any && broker->host && !broker->tls)
+        report(reader, any->place, "%s is given for a url without TLS; write mqtts:// in url",
+               any->name);
+    if (!cert != !key)
+        report(reader, cert ? cert->place : key->place, "%s is given without %s; write both",
+               cert ? "cert_file" : "key_file", cert ? "key_file" : "cert_file");
+    if (password && !broker->username)
+        report(reader, password->place, "password_file is given without username; write both");
+}
+
+void read_broker(struct reader *reader, const struct setting *group)
+{
+    const struct setting *protocol = setting_find(group, "protocol");
+    struct broker_config *broker = reader_items(reader, 1, sizeof(*broker));
+    int64_t number = 5;
+
+    if (!broker)
+        return;
+    reader->site->broker = broker;
+    reader_about(reader, "broker: ");
+    broker->root = reader_text(reader, "jobgate/v1");
+    broker->keepalive_s = 60;
+    broker->session_expiry_s = 604800;
+    broker->method_timeout_s = 30;
+    broker->methods = true;
+    broker->protocol = 5;
+    if (!setting_is(reader, group, SETTING_GROUP, "a group { }"))
+        return;
+    group_read(reader, group, broker_keys, COUNT_OF(broker_keys), broker);
+    if (reader->error)
+        return;
+    if (protocol && setting_integer(reader, protocol, INT32_MIN, INT32_MAX, &number)) {
+        broker->protocol = (int)number;
+        if (number != 4 && number != 5)
+            report(reader, protocol->place,
+                   "protocol is %lld; it must be 5 (MQTT 5) or 4 (MQTT 3.1.1)",
+                   (long long)number);
+    }
+    if (broker->url)
+        read_url(reader, setting_find(group, "url"), broker);
+    else if (!setting_find(group, "url"))
+        report(reader, group->place,
+               "url is missing; write url = \"mqtts://mqtt.example:8883\";");
+    if (setting_find(group, "root") && broker->root)
+        read_root(reader, setting_find(group, "root"), broker);
+    check_broker_files(reader, group, broker);
+}
+
+static void check_iothub_auth(struct reader *reader, const struct setting *group,
+                              struct iothub_config *iothub)
+{
+    const struct setting *key = setting_find(group, "key_file");
+    const struct setting *auth = setting_find(group, "auth");
+    bool x509;
+
+    if (!iothub->auth) {
+        if (!auth)
+            report(reader, group->place,
+                   "auth is missing; write \"group-key\", \"device-keys\" or \"x509\"");
+        return;
+    }
+    x509 = strcmp(iothub->auth, "x509") == 0;
+    if (!x509 && strcmp(iothub->auth, "group-key") != 0 &&
+        strcmp(iothub->auth, "device-keys") != 0) {
+        report(reader, auth->place,
+               "auth is \"%.40s\"; it must be \"group-key\", \"device-keys\" or \"x509\"",
+               iothub->auth);
+        return;
+    }
+    if (!key)
+        report(reader, group->place,
+               "key_file is missing, which auth = \"%s\" needs; name the file", iothub->auth);
+    if (x509 && !setting_find(group, "cert_file"))
+        report(reader, group->place,
+               "cert_file is missing, which auth = \"x509\" needs; name the "
+               "file");
+}
+
+void read_iothub(struct reader *reader, const struct setting *group)
+{
+    struct iothub_config *iothub = reader_items(reader, 1, sizeof(*iothub));
+    const struct setting *setting;
+
+    if (!iothub)
+        return;
+    reader->site->iothub = iothub;
+    reader_about(reader, "iothub: ");
+    iothub->port = 8883;
+    iothub->connect_per_s = 5;
+    iothub->method_timeout_s = 30;
+    if (!setting_is(reader, group, SETTING_GROUP, "a group { }"))
+        return;
+    group_read(reader, group, iothub_keys, COUNT_OF(iothub_keys), iothub);
+    setting = setting_find(group, "dps");
+    if (setting && setting_is(reader, setting, SETTING_GROUP, "a group { }")) {
+        group_read(reader, setting, dps_keys, COUNT_OF(dps_keys), iothub);
+        if (!setting_find(setting, "endpoint") || !setting_find(setting, "scope"))
+            report(reader, setting->place,
+                   "dps needs endpoint and scope; write dps = { endpoint = "
+                   "\"global.azure-devices-provisioning.net\"; scope = \"0ne...\"; };");
+    }
+    if (!setting == !setting_find(group, "host"))
+        report(reader, group->place,
+               "%s; write either host = \"NAME.azure-devices.net\" or dps",
+               setting ? "host and dps are both given" : "host is missing");
+    check_iothub_auth(reader, group, iothub);
+    if ((setting = setting_find(group, "key_file")))
+        check_secret(reader, setting, &iothub->key_file);
+    if ((setting = setting_find(group, "cert_file")))
+        check_public(reader, setting, iothub->cert_file);
+    if ((setting = setting_find(group, "ca_file")))
+        check_public(reader, setting, iothub->ca_file);
+}
+
+static void read_right(struct reader *reader, const struct setting *setting,
+                       struct policy_config *policy)
+{
+    struct names names = {.count = 0};
+    char advice[120];
+
+    if (!setting_is(reader, setting, SETTING_TEXT, "a right in quotes, such as \"read\""))
+        return;
+    for (size_t i = 0; i < COUNT_OF(rights); i++) {
+        if (strcmp(rights[i].name, setting->text) == 0) {
+            policy->rights |= rights[i].right;
+            return;
+        }
+        names_add(&names, rights[i].name);
+    }
+    report(reader, setting->place, "unknown right \"%.40s\"; %s", setting->text,
+           names_advice(&names, setting->text, advice, sizeof(advice)));
+}
+
+static void read_policy(struct reader *reader, const struct setting *group, size_t index)
+{
+    struct api_config *api = &reader->site->api;
+    struct policy_config *policy = &api->policies[index];
+    const struct setting *list = setting_find(group, "rights");
+    const struct setting *key = setting_find(group, "key_file");
+
+    group_read(reader, group, policy_keys, COUNT_OF(policy_keys), policy);
+    if (!setting_find(group, "name") || !key || !list)
+        report(reader, group->place, "a policy needs name, key_file and rights; %s is missing",
+               !list  ? "rights"
+               : !key ? "key_file"
+                      : "name");
+    for (size_t i = 0; policy->name && i < index; i++) {
+        if (api->policies[i].name && strcmp(api->policies[i].name, policy->name) == 0)
+            report(reader, group->place, "a second policy \"%.60s\"; give it another name",
+                   policy->name);
+    }
+    if (key)
+        check_secret(reader, key, &policy->key_file);
+    if (!list)
+        return;
+    if (list->kind != SETTING_LIST)
+        (void)setting_is(reader, list, SETTING_ARRAY,
+                         "an array such as [ \"read\", \"call\" ]");
+    for (size_t i = 0; i < list->count; i++)
+        read_right(reader, &list->items[i], policy);
+    if ((list->kind == SETTING_ARRAY || list->kind == SETTING_LIST) && list->count == 0)
+        report(reader, list->place, "rights is empty; write some of read, call, job, twin");
+}
+
+static void read_policies(struct reader *reader, const struct setting *list)
+{
+    struct api_config *api = &reader->site->api;
+
+    if (!setting_is(reader, list, SETTING_LIST, "a list ( { ... }, { ... } )"))
+        return;
+    api->policies = reader_items(reader, list->count, sizeof(*api->policies));
+    if (!api->policies)
+        return;
+    api->policy_count = list->count;
+    for (size_t i = 0; i < list->count; i++) {
+        if (setting_is(reader, &list->items[i], SETTING_GROUP, "a group { }"))
+            read_policy(reader, &list->items[i], i);
+    }
+}
+
+static void read_https(struct reader *reader, const struct setting *group)
+{
+    static const char *const needed[] = {"listen", "host", "cert_file", "key_file", "policies"};
+    struct api_config *api = &reader->site->api;
+    const struct setting *setting;
+    uint16_t port = 0;
+    char host[254];
+
+    reader_about(reader, "api.https: ");
+    if (!setting_is(reader, group, SETTING_GROUP, "a group { }"))
+        return;
+    api->https = true;
+    group_read(reader, group, https_keys, COUNT_OF(https_keys), api);
+    for (size_t i = 0; i < COUNT_OF(needed); i++) {
+        if (!setting_find(group, needed[i]))
+            report(reader, group->place,
+                   "%s is missing; https needs listen, host, cert_file, "
+                   "key_file and policies",
+                   needed[i]);
+    }
+    setting = setting_find(group, "listen");
+    if (setting && api->listen &&
+        (!split_host(api->listen, host, sizeof(host), &port) || port == 0))
+        report(reader, setting->place,
+               "listen is \"%.100s\"; write ADDRESS:PORT, such as \"0.0.0.0:443\"",
+               api->listen);
+    if ((setting = setting_find(group, "cert_file")))
+        check_public(reader, setting, api->cert_file);
+    if ((setting = setting_find(group, "key_file")))
+        check_secret(reader, setting, &api->key_file);
+    if ((setting = setting_find(group, "metrics_token_file")))
+        check_secret(reader, setting, &api->metrics_token_file);
+    if ((setting = setting_find(group, "policies")))
+        read_policies(reader, setting);
+}
+
+void read_api(struct reader *reader, const struct setting *group)
+{
+    const struct setting *setting;
+
+    reader_about(reader, "api: ");
+    if (!setting_is(reader, group, SETTING_GROUP, "a group { }"))
+        return;
+    group_read(reader, group, api_keys, COUNT_OF(api_keys), &reader->site->api);
+    setting = setting_find(group, "socket");
+    if (setting && reader->site->api.socket &&
+        strlen(reader->site->api.socket) > SOCKET_PATH_MOST)
+        report(reader, setting->place, "socket is longer than %d bytes; choose a shorter path",
+               SOCKET_PATH_MOST);
+    if ((setting = setting_find(group, "https")))
+        read_https(reader, setting);
+}

@@ -1,0 +1,1 @@
+unit_test(site jobgate_site)
