@@ -271,9 +271,13 @@ static void append_file(struct gather *gather, const char *path, struct place fr
     const char *at = bytes, *end;
 
     if (!bytes) {
-        problem_add(gather->reader->problems, from, "cannot read \"%s\": %s; %s", path, why,
-                    from.line ? "correct the name, or remove the @include"
-                              : "is the path right?");
+        if (from.line)
+            problem_add(gather->reader->problems, from,
+                        "cannot include \"%s\": %s; correct the name, or remove the @include",
+                        path, why);
+        else
+            problem_add(gather->reader->problems, from,
+                        "cannot be read: %s; is the path right?", why);
         gather->failed = true;
         return;
     }
