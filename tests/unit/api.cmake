@@ -1,0 +1,1 @@
+unit_test(http_path jobgate_links)
