@@ -1,0 +1,239 @@
+#include "links/api_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { CALL_LEAST_S = 5, CALL_MOST_S = 300 }; /* the hub's limits of responseTimeoutInSeconds */
+
+static bool find_device(struct exchange *exchange)
+{
+    if (site_device(exchange->api->settings.site, exchange->names[0]) != SITE_NONE)
+        return true;
+    exchange_refuse(exchange, 404, "DeviceNotFound", "no device %s on this gateway",
+                    exchange->names[0]);
+    return false;
+}
+
+void get_devices(struct exchange *exchange)
+{
+    exchange_send_json(exchange, 200,
+                       engine_devices_json(exchange->api->settings.engine, NULL));
+}
+
+void get_device(struct exchange *exchange)
+{
+    if (find_device(exchange))
+        exchange_send_json(
+            exchange, 200,
+            engine_devices_json(exchange->api->settings.engine, exchange->names[0]));
+}
+
+void get_twin(struct exchange *exchange)
+{
+    if (find_device(exchange))
+        exchange_send_json(
+            exchange, 200,
+            engine_twin_json(exchange->api->settings.engine, exchange->names[0]));
+}
+
+/* Takes arguments; NULL without memory. */
+static struct request *call_new(struct exchange *exchange, enum action_kind kind,
+                                json_t *arguments)
+{
+    struct request *request = request_new(REQUEST_CALL, LINK_API);
+
+    if (request) {
+        request->device_id = strdup(exchange->names[0]);
+        request->timeout_s = API_CALL_S;
+        request->action.kind = kind;
+        request->action.arguments = arguments;
+        if (request->device_id)
+            return request;
+        request->action.arguments = NULL;
+    }
+    request_free(request);
+    json_decref(arguments);
+    return NULL;
+}
+
+static void ask(struct exchange *exchange, enum waiting waiting, struct request *request)
+{
+    if (request)
+        exchange_ask(exchange, waiting, request);
+    else
+        exchange_refuse_memory(exchange);
+}
+
+/* If-Match is the etag that the caller has seen: another one, and somebody else was first. */
+static bool etag_matches(struct exchange *exchange)
+{
+    const char *wanted =
+        evhttp_find_header(evhttp_request_get_input_headers(exchange->http), "If-Match");
+    json_t *twin;
+    bool matches;
+
+    if (!wanted)
+        return true;
+    twin = engine_twin_json(exchange->api->settings.engine, exchange->names[0]);
+    matches = twin && json_is_string(json_object_get(twin, "etag")) &&
+              http_tag_matches(wanted, json_string_value(json_object_get(twin, "etag")));
+    json_decref(twin);
+    if (!matches)
+        exchange_refuse(exchange, 412, "PreconditionFailed", "the twin has another etag");
+    return matches;
+}
+
+static bool section_refused(struct exchange *exchange, const json_t *section, const char *name)
+{
+    char *why;
+
+    if (!section)
+        return false;
+    if (!json_is_object(section)) {
+        exchange_refuse(exchange, 400, "ArgumentInvalid", "%s is an object", name);
+        return true;
+    }
+    why = twin_refuses(section, strcmp(name, "tags") == 0);
+    if (!why)
+        return false;
+    exchange_refuse(exchange, 400, "ArgumentInvalid", "%s: %s", name, why);
+    free(why);
+    return true;
+}
+
+static void patch(struct exchange *exchange, json_t *tags, json_t *desired)
+{
+    struct request *request;
+
+    if (section_refused(exchange, tags, "tags") ||
+        section_refused(exchange, desired, "properties.desired") || !etag_matches(exchange))
+        return;
+    exchange->device_id = strdup(exchange->names[0]);
+    request = call_new(exchange, ACTION_PATCH, desired ? json_incref(desired) : json_object());
+    if (!exchange->device_id) {
+        request_free(request);
+        request = NULL;
+    }
+    if (request && tags)
+        request->action.tags = json_incref(tags);
+    ask(exchange, WAITING_PATCH, request);
+}
+
+void patch_twin(struct exchange *exchange)
+{
+    json_t *body, *tags = NULL, *desired = NULL;
+
+    if (!find_device(exchange) || !exchange_read_json(exchange, &body))
+        return;
+    if (json_is_object(body)) {
+        tags = json_object_get(body, "tags");
+        desired = json_object_get(json_object_get(body, "properties"), "desired");
+    }
+    if (tags || desired)
+        patch(exchange, tags, desired);
+    else
+        exchange_refuse(exchange, 400, "ArgumentInvalid",
+                        "a patch has tags or properties.desired");
+    json_decref(body);
+}
+
+static bool read_seconds(struct exchange *exchange, const json_t *body, const char *name,
+                         int least, unsigned *seconds)
+{
+    const json_t *value = json_object_get(body, name);
+
+    if (!value || json_is_null(value))
+        return true;
+    if (json_is_integer(value) && json_integer_value(value) >= least &&
+        json_integer_value(value) <= CALL_MOST_S) {
+        *seconds = (unsigned)json_integer_value(value);
+        return true;
+    }
+    exchange_refuse(exchange, 400, "ArgumentInvalid", "%s is a number from %d to %d", name,
+                    least, CALL_MOST_S);
+    return false;
+}
+
+static void call(struct exchange *exchange, const json_t *body)
+{
+    const char *method = json_string_value(json_object_get(body, "methodName"));
+    unsigned timeout_s = API_CALL_S, connect_s = 0;
+    struct request *request;
+
+    if (!method) {
+        exchange_refuse(exchange, 400, "ArgumentNull", "methodName is missing");
+        return;
+    }
+    if (!id_is_method(method)) {
+        exchange_refuse(exchange, 400, "ArgumentInvalid",
+                        "a method's name has 1 to 100 of A-Z a-z 0-9 _ . * ~ -");
+        return;
+    }
+    if (!read_seconds(exchange, body, "responseTimeoutInSeconds", CALL_LEAST_S, &timeout_s) ||
+        !read_seconds(exchange, body, "connectTimeoutInSeconds", 0, &connect_s))
+        return;
+    request = call_new(exchange, ACTION_METHOD, json_incref(json_object_get(body, "payload")));
+    if (request) {
+        request->timeout_s = timeout_s;
+        request->action.method = strdup(method);
+        if (!request->action.method) {
+            request_free(request);
+            request = NULL;
+        }
+    }
+    ask(exchange, WAITING_CALL, request);
+}
+
+void post_method(struct exchange *exchange)
+{
+    json_t *body;
+
+    if (!find_device(exchange) || !exchange_read_json(exchange, &body))
+        return;
+    call(exchange, body);
+    json_decref(body);
+}
+
+void post_read(struct exchange *exchange)
+{
+    json_t *body, *points;
+
+    if (!find_device(exchange) || !exchange_read_json(exchange, &body))
+        return;
+    points = json_object_get(body, "points");
+    if ((json_is_object(body) || json_is_null(body)) && (!points || json_is_array(points)))
+        ask(exchange, WAITING_CALL, call_new(exchange, ACTION_READ, json_incref(points)));
+    else
+        exchange_refuse(exchange, 400, "ArgumentInvalid",
+                        "{\"points\": [\"<point>\", ...]} is wanted, or nothing for all");
+    json_decref(body);
+}
+
+void post_write(struct exchange *exchange)
+{
+    json_t *body;
+
+    if (!find_device(exchange) || !exchange_read_json(exchange, &body))
+        return;
+    if (json_is_object(body) && json_object_size(body) > 0)
+        ask(exchange, WAITING_CALL, call_new(exchange, ACTION_WRITE, json_incref(body)));
+    else
+        exchange_refuse(exchange, 400, "ArgumentInvalid",
+                        "{\"<point>\": value, ...} is wanted");
+    json_decref(body);
+}
+
+void get_health(struct exchange *exchange)
+{
+    exchange_send_text(exchange, 200, "{\"status\":\"ok\"}");
+}
+
+void get_status(struct exchange *exchange)
+{
+    const struct api_settings *settings = &exchange->api->settings;
+    json_t *status = engine_status_json(settings->engine, clock_now(true));
+
+    if (status && settings->status)
+        settings->status(settings->ctx, status);
+    exchange_send_json(exchange, 200, status);
+}
