@@ -29,7 +29,10 @@ static struct condition_value properties(const struct twin *twin,
     if (path->count == 3 && at[2].name && strcmp(at[2].name, "$version") == 0)
         return number((double)(desired ? twin->desired_version : twin->reported_version));
     const json_t *section = desired ? twin->desired : twin->reported;
-    return section ? condition_value_at(section, path, 2) : undefined;
+    if (!section)
+        return undefined;
+    return desired ? condition_value_at(section, path, 2)
+                   : condition_value_reported(section, path);
 }
 
 struct condition_value select_lookup(void *ctx, const struct condition_path *path)
