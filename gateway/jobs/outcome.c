@@ -44,6 +44,7 @@ static const struct {
     [CODE_JOB_NOT_FOUND] = {"JobNotFound", 404},
     [CODE_JOB_ENDED] = {"OperationNotAllowedInCurrentState", 405}, /* the hub's own word */
     [CODE_FORBIDDEN] = {"Forbidden", 403},
+    [CODE_GATEWAY_TIMEOUT] = {"GatewayTimeout", 504},
 };
 
 const char *result_name(enum result result)
