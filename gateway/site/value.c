@@ -1,11 +1,10 @@
 #include "site/value.h"
-#include "site/raw.h"
 
-#include <assert.h>
+#include "site/value_refuse.h"
+
 #include <errno.h>
 #include <float.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,95 +13,9 @@
 #define TWO_TO_64       18446744073709551616.0
 #define FLOAT32_TOO_BIG 0x1.ffffffp127 /* from here on float32 rounds to infinity */
 
-enum { SHOWN_MOST = 48, NUMBER_TEXT = 360 }; /* the latter holds DBL_MAX with 15 decimals */
+enum { NUMBER_TEXT = 360 }; /* holds DBL_MAX with 15 decimals */
 
-void utf8_clip(char *text)
-{
-    size_t length = strlen(text), start = length;
-
-    while (start > 0 && length - start < 4 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
-        start--;
-    if (start == 0)
-        return;
-    unsigned char lead = (unsigned char)text[start - 1];
-    size_t needed = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
-    if (needed > 1 && length - start + 1 < needed)
-        text[start - 1] = '\0';
-}
-
-__attribute__((format(printf, 2, 3))) static void say(struct value_error *error,
-                                                      const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(error->text, sizeof(error->text), format, args);
-    va_end(args);
-    utf8_clip(error->text);
-}
-
-/* Reads decimal text that printf made; never a foreign locale's. */
-static double number_from(const char *text)
-{
-    return strtod(text, NULL);
-}
-
-uint8_t value_decimals(double number)
-{
-    char text[NUMBER_TEXT];
-    uint8_t decimals = 0;
-
-    for (; decimals < 15; decimals++) {
-        snprintf(text, sizeof(text), "%.*f", decimals, number);
-        if (number_from(text) == number)
-            break;
-    }
-    return decimals;
-}
-
-/* A number for people: with the point's decimals where they tell it all. */
-static void number_text(const struct point *point, double number, char text[SHOWN_MOST])
-{
-    if (fabs(number) < 1e15) {
-        snprintf(text, SHOWN_MOST, "%.*f", point->scaled ? point->decimals : 0, number);
-        if (number_from(text) == number)
-            return;
-    }
-    snprintf(text, SHOWN_MOST, "%.15g", number);
-}
-
-/* What was sent, for people: short, printable. */
-static void value_text(const struct point *point, const json_t *value, char text[SHOWN_MOST])
-{
-    if (json_is_real(value)) {
-        number_text(point, json_real_value(value), text);
-        return;
-    }
-    char *dump = json_text(value);
-    snprintf(text, SHOWN_MOST, "%s", dump ? dump : "it");
-    utf8_clip(text);
-    free(dump);
-}
-
-static const char *unit_text(const struct point *point)
-{
-    return point->unit ? point->unit : "";
-}
-
-static const char *space_before_unit(const struct point *point)
-{
-    return point->unit && point->unit[0] ? " " : "";
-}
-
-static int refuse_type(const struct point *point, const json_t *value, const char *wanted,
-                       struct value_error *error)
-{
-    char shown[SHOWN_MOST];
-    value_text(point, value, shown);
-    say(error, "%s: %s is not %s", point->name, shown, wanted);
-    return VALUE_E_TYPE;
-}
-
-static double engineering(const struct point *point, struct raw raw)
+double value_of_raw(const struct point *point, struct raw raw)
 {
     return point->scaled ? raw_double(raw) * point->scale + point->offset : raw_double(raw);
 }
@@ -112,46 +25,11 @@ static int limit_compare(const struct point *point, struct raw raw, double limit
 {
     if (!point->scaled)
         return raw_compare(raw, limit);
-    double value = engineering(point, raw);
+    double value = value_of_raw(point, raw);
     double noise = (fabs(value) + fabs(limit) + fabs(point->offset)) * 4 * DBL_EPSILON;
     if (fabs(value - limit) <= noise)
         return 0;
     return value < limit ? -1 : 1;
-}
-
-static int refuse_limit(const struct point *point, const json_t *value, const char *how,
-                        double limit, struct value_error *error)
-{
-    char shown[SHOWN_MOST], bound[SHOWN_MOST];
-    value_text(point, value, shown);
-    number_text(point, limit, bound);
-    say(error, "%s: %s is %s %s%s%s", point->name, shown, how, bound, space_before_unit(point),
-        unit_text(point));
-    return VALUE_E_RANGE;
-}
-
-/* Outside what the type can hold, told in the value's own unit. */
-static int refuse_type_limit(const struct point *point, const json_t *value, bool above,
-                             struct value_error *error)
-{
-    struct raw least, most;
-    char shown[SHOWN_MOST], bound[SHOWN_MOST], field[32] = "";
-
-    raw_limits(point, &least, &most);
-    /* a negative scale turns the type's ends around */
-    struct raw end = above == !(point->scaled && point->scale < 0) ? most : least;
-    value_text(point, value, shown);
-    if (point->scaled)
-        number_text(point, engineering(point, end), bound);
-    else
-        snprintf(bound, sizeof(bound), "%s%llu", end.negative ? "-" : "",
-                 (unsigned long long)end.size);
-    if (point->bit_count)
-        snprintf(field, sizeof(field), "%u bits of ", point->bit_count);
-    say(error, "%s: %s is %s %s%s%s, the %s that %s%s can hold", point->name, shown,
-        above ? "above" : "below", bound, space_before_unit(point), unit_text(point),
-        above ? "most" : "least", field, point_type_name(point->type));
-    return VALUE_E_RANGE;
 }
 
 static int check_raw(const struct point *point, const json_t *value, struct raw raw,
@@ -239,24 +117,6 @@ static int raw_of_whole(const struct point *point, const json_t *value, struct r
                        is_64_bit(point) ? "a whole number or a string of its digits"
                                         : "a whole number",
                        error);
-}
-
-static int refuse_name(const struct point *point, const json_t *value, int code,
-                       struct value_error *error)
-{
-    char names[120] = "", shown[SHOWN_MOST];
-    size_t used = 0;
-
-    for (size_t i = 0; i < point->value_count && used < sizeof(names) - 1; i++) {
-        int n = snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "",
-                         point->values[i].name);
-        used += n > 0 ? (size_t)n : 0;
-    }
-    utf8_clip(names);
-    value_text(point, value, shown);
-    say(error, "%s: %s is not one of %s%s", point->name, shown, names,
-        used >= sizeof(names) ? "..." : "");
-    return code;
 }
 
 static int raw_of_name(const struct point *point, const json_t *value, struct raw *raw,
@@ -349,11 +209,7 @@ static int encode_float(const struct point *point, const json_t *value, uint16_t
     if (point->has_max && number > point->max)
         return refuse_limit(point, value, "above max", point->max, error);
     if (!float_fits(point, float_raw(point, number))) {
-        char shown[SHOWN_MOST];
-        value_text(point, value, shown);
-        say(error, "%s: %s is more than %s can hold", point->name, shown,
-            point_type_name(point->type));
-        return VALUE_E_RANGE;
+        return refuse_too_big(point, value, error);
     }
     raw_pack(point, float_bits(point, float_raw(point, number)), words);
     return 0;
@@ -369,7 +225,8 @@ static int encode_string(const struct point *point, const json_t *value, uint16_
     if (strlen(text) != length)
         return refuse_type(point, value, "a text without NUL", error);
     if (length > room) {
-        say(error,
+        value_say(
+            error,
             "%s: a text of %zu bytes is above %zu bytes, the most that %u registers can hold",
             point->name, length, room, point->count);
         return VALUE_E_RANGE;
@@ -397,8 +254,8 @@ static json_t *decode_raw(const struct point *point, struct raw raw)
     char text[NUMBER_TEXT];
 
     if (point->scaled) {
-        snprintf(text, sizeof(text), "%.*f", point->decimals, engineering(point, raw));
-        double value = number_from(text);
+        snprintf(text, sizeof(text), "%.*f", point->decimals, value_of_raw(point, raw));
+        double value = strtod(text, NULL);
         if (point->decimals == 0 && fabs(value) <= TWO_TO_53)
             return json_integer((json_int_t)value);
         return json_real(value);
@@ -416,8 +273,8 @@ static json_t *decode_whole(const struct point *point, const uint16_t *words,
     struct raw raw;
 
     if (!raw_decode(point, words, &raw)) {
-        say(error, "%s: the device holds 0x%0*llX, which is no BCD number", point->name,
-            4 * point->count, (unsigned long long)raw_unpack(point, words));
+        value_say(error, "%s: the device holds 0x%0*llX, which is no BCD number", point->name,
+                  4 * point->count, (unsigned long long)raw_unpack(point, words));
         return NULL;
     }
     for (size_t i = 0; i < point->value_count; i++) {
@@ -438,7 +295,7 @@ static double shortest(const struct point *point, uint64_t bits)
 
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(text, sizeof(text), "%.*g", digits, value);
-        double shorter = number_from(text);
+        double shorter = strtod(text, NULL);
         if (float_fits(point, float_raw(point, shorter)) &&
             float_bits(point, float_raw(point, shorter)) == bits)
             return shorter;
@@ -453,9 +310,9 @@ static json_t *decode_float(const struct point *point, const uint16_t *words,
     double value = shortest(point, bits);
 
     if (isnan(value))
-        say(error, "%s: the device holds NaN, which is no number", point->name);
+        value_say(error, "%s: the device holds NaN, which is no number", point->name);
     else if (!isfinite(value))
-        say(error, "%s: the device holds an infinite number", point->name);
+        value_say(error, "%s: the device holds an infinite number", point->name);
     return json_real(value); /* NULL for both */
 }
 
@@ -472,7 +329,7 @@ static json_t *decode_string(const struct point *point, const uint16_t *words,
     }
     json_t *value = json_stringn(text, strnlen(text, length));
     if (!value)
-        say(error, "%s: the device holds a text that is not UTF-8", point->name);
+        value_say(error, "%s: the device holds a text that is not UTF-8", point->name);
     return value;
 }
 
@@ -548,9 +405,4 @@ bool value_within(const struct point *point, const uint16_t *words, bool has_min
         return false;
     double value = shortest(point, raw_unpack(point, words));
     return !isnan(value) && (!has_min || value >= min) && (!has_max || value <= max);
-}
-
-char *json_text(const json_t *value)
-{
-    return json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(15) | JSON_ENCODE_ANY);
 }

@@ -1,0 +1,155 @@
+#include "site/value_refuse.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHOWN_MOST = 48, NUMBER_TEXT = 360 }; /* the latter holds DBL_MAX with 15 decimals */
+
+void utf8_clip(char *text)
+{
+    size_t length = strlen(text), start = length;
+
+    while (start > 0 && length - start < 4 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
+        start--;
+    if (start == 0)
+        return;
+    unsigned char lead = (unsigned char)text[start - 1];
+    size_t needed = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
+    if (needed > 1 && length - start + 1 < needed)
+        text[start - 1] = '\0';
+}
+
+void value_say(struct value_error *error, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(error->text, sizeof(error->text), format, args);
+    va_end(args);
+    utf8_clip(error->text);
+}
+
+uint8_t value_decimals(double number)
+{
+    char text[NUMBER_TEXT];
+    uint8_t decimals = 0;
+
+    for (; decimals < 15; decimals++) {
+        snprintf(text, sizeof(text), "%.*f", decimals, number);
+        if (strtod(text, NULL) == number)
+            break;
+    }
+    return decimals;
+}
+
+char *json_text(const json_t *value)
+{
+    return json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(15) | JSON_ENCODE_ANY);
+}
+
+/* A number for people: with the point's decimals where they tell it all. */
+static void number_text(const struct point *point, double number, char text[SHOWN_MOST])
+{
+    if (fabs(number) < 1e15) {
+        snprintf(text, SHOWN_MOST, "%.*f", point->scaled ? point->decimals : 0, number);
+        if (strtod(text, NULL) == number)
+            return;
+    }
+    snprintf(text, SHOWN_MOST, "%.15g", number);
+}
+
+/* What was sent, for people: short, printable. */
+static void value_text(const struct point *point, const json_t *value, char text[SHOWN_MOST])
+{
+    if (json_is_real(value)) {
+        number_text(point, json_real_value(value), text);
+        return;
+    }
+    char *dump = json_text(value);
+    snprintf(text, SHOWN_MOST, "%s", dump ? dump : "it");
+    utf8_clip(text);
+    free(dump);
+}
+
+static const char *unit_text(const struct point *point)
+{
+    return point->unit ? point->unit : "";
+}
+
+static const char *space_before_unit(const struct point *point)
+{
+    return point->unit && point->unit[0] ? " " : "";
+}
+
+int refuse_type(const struct point *point, const json_t *value, const char *wanted,
+                struct value_error *error)
+{
+    char shown[SHOWN_MOST];
+    value_text(point, value, shown);
+    value_say(error, "%s: %s is not %s", point->name, shown, wanted);
+    return VALUE_E_TYPE;
+}
+
+int refuse_limit(const struct point *point, const json_t *value, const char *how, double limit,
+                 struct value_error *error)
+{
+    char shown[SHOWN_MOST], bound[SHOWN_MOST];
+    value_text(point, value, shown);
+    number_text(point, limit, bound);
+    value_say(error, "%s: %s is %s %s%s%s", point->name, shown, how, bound,
+              space_before_unit(point), unit_text(point));
+    return VALUE_E_RANGE;
+}
+
+/* Outside what the type can hold, told in the value's own unit. */
+int refuse_type_limit(const struct point *point, const json_t *value, bool above,
+                      struct value_error *error)
+{
+    struct raw least, most;
+    char shown[SHOWN_MOST], bound[SHOWN_MOST], field[32] = "";
+
+    raw_limits(point, &least, &most);
+    /* a negative scale turns the type's ends around */
+    struct raw end = above == !(point->scaled && point->scale < 0) ? most : least;
+    value_text(point, value, shown);
+    if (point->scaled)
+        number_text(point, value_of_raw(point, end), bound);
+    else
+        snprintf(bound, sizeof(bound), "%s%llu", end.negative ? "-" : "",
+                 (unsigned long long)end.size);
+    if (point->bit_count)
+        snprintf(field, sizeof(field), "%u bits of ", point->bit_count);
+    value_say(error, "%s: %s is %s %s%s%s, the %s that %s%s can hold", point->name, shown,
+              above ? "above" : "below", bound, space_before_unit(point), unit_text(point),
+              above ? "most" : "least", field, point_type_name(point->type));
+    return VALUE_E_RANGE;
+}
+
+int refuse_name(const struct point *point, const json_t *value, int code,
+                struct value_error *error)
+{
+    char names[120] = "", shown[SHOWN_MOST];
+    size_t used = 0;
+
+    for (size_t i = 0; i < point->value_count && used < sizeof(names) - 1; i++) {
+        int n = snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "",
+                         point->values[i].name);
+        used += n > 0 ? (size_t)n : 0;
+    }
+    utf8_clip(names);
+    value_text(point, value, shown);
+    value_say(error, "%s: %s is not one of %s%s", point->name, shown, names,
+              used >= sizeof(names) ? "..." : "");
+    return code;
+}
+
+int refuse_too_big(const struct point *point, const json_t *value, struct value_error *error)
+{
+    char shown[SHOWN_MOST];
+    value_text(point, value, shown);
+    value_say(error, "%s: %s is more than %s can hold", point->name, shown,
+              point_type_name(point->type));
+    return VALUE_E_RANGE;
+}
