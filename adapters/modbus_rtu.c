@@ -92,12 +92,22 @@ static int lock_holder(int fd)
     return holder;
 }
 
+/* Slaves have majors 136 to 143. */
+static bool is_pseudo_terminal(int fd)
+{
+    struct stat port;
+
+    return fstat(fd, &port) == 0 && major(port.st_rdev) >= 136 && major(port.st_rdev) <= 143;
+}
+
+/* TIOCEXCL keeps out those that do not ask for the lock, unless they are root. It ends when the
+   last one closes the port; the far end of a pseudo-terminal may never, so there it would
+   outlive a crash and keep ourselves out. */
 static int lock_port(int fd, const char *port, char *why, size_t why_size)
 {
     if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-        ioctl(
-            fd,
-            TIOCEXCL); /* keeps out those that do not ask for the lock, unless they are root */
+        if (!is_pseudo_terminal(fd))
+            ioctl(fd, TIOCEXCL);
         return 0;
     }
     int r = -errno;
@@ -113,14 +123,7 @@ static int lock_port(int fd, const char *port, char *why, size_t why_size)
 }
 
 /* The kernel drops the parity bit of a pseudo-terminal, and tcsetattr() fails where nothing
-   else was to change: there it is not asked for. Slaves have majors 136 to 143. */
-static bool is_pseudo_terminal(int fd)
-{
-    struct stat port;
-
-    return fstat(fd, &port) == 0 && major(port.st_rdev) >= 136 && major(port.st_rdev) <= 143;
-}
-
+   else was to change: there it is not asked for. */
 static struct termios wanted_mode(const struct adapter_settings *settings, bool with_parity,
                                   const struct termios *old)
 {

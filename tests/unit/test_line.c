@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -332,6 +334,37 @@ static void closing_does_not_wait_for_a_long_time_out(void **state)
     close(far.fd);
 }
 
+static void a_device_that_closes_an_idle_connection_is_no_news(void **state)
+{
+    (void)state;
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(listener, 4), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    struct adapter_settings settings = {
+        .line = "plant", .host = "127.0.0.1", .tcp_port = ntohs(address.sin_port)};
+    struct line *line;
+
+    assert_int_equal(line_open(&line, adapter_find("modbus-tcp"), &settings), 0);
+    expect_state(line, true);
+    int first = accept(listener, NULL, NULL);
+
+    usleep(1200000); /* a connection that held for a second is worth another */
+    close(first);
+    int second = accept(listener, NULL, NULL);
+
+    assert_true(second >= 0);
+    assert_null(line_take(line));
+    close(listener);
+    close(second);
+    expect_state(line, false);
+    line_free(line);
+}
+
 static unsigned open_descriptors(void)
 {
     DIR *folder = opendir("/proc/self/fd");
@@ -374,6 +407,7 @@ int main(void)
         cmocka_unit_test(a_line_that_went_down_comes_back_after_a_second),
         cmocka_unit_test(a_register_is_read_over_a_pty),
         cmocka_unit_test(an_unplugged_port_is_told_at_once_and_comes_back),
+        cmocka_unit_test(a_device_that_closes_an_idle_connection_is_no_news),
         cmocka_unit_test(closing_does_not_wait_for_a_long_time_out),
         cmocka_unit_test(no_descriptor_is_lost_by_opening_again),
     };

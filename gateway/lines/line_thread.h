@@ -1,0 +1,47 @@
+/*
+ * Line thread: what a line consists of and what its thread does; for line*.c only.
+ */
+#ifndef JOBGATE_LINES_LINE_THREAD_H
+#define JOBGATE_LINES_LINE_THREAD_H
+
+#include "base/queue.h"
+#include "lines/line.h"
+
+#include <pthread.h>
+
+enum {
+    GIVEN_MAX = 2, /* one at work, one waiting */
+    NEWS_MAX = 8,  /* changes of state that nobody has taken */
+};
+
+enum line_state { LINE_OPENING, LINE_UP, LINE_DOWN };
+
+struct line {
+    const struct adapter *adapter;
+    struct adapter_settings settings;
+    int stop_fd; /* readable for good once the line is to stop */
+    int give_fd; /* readable when something was given */
+    struct queue *back;
+    pthread_t thread;
+    bool closed;
+
+    pthread_mutex_t lock; /* guards the five below */
+    struct work *waiting;
+    unsigned given; /* and not taken back yet */
+    unsigned news;  /* changes of state in `back` */
+    enum line_state state;
+    char why[sizeof(((struct work *)0)->why)]; /* LINE_DOWN: why */
+
+    /* The thread's own. */
+    struct adapter_line *wire; /* NULL: not open */
+    int64_t opened_us;
+    int64_t next_try_us;
+    int64_t pause_us;
+    enum line_state told;
+};
+
+void *line_main(void *line);
+void line_put_back(struct line *line, struct work *work);
+void work_answer_unsent(struct work *work, enum answer_result result, const char *text);
+
+#endif
