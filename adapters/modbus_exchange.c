@@ -69,12 +69,14 @@ static ssize_t take_bytes(struct adapter_line *line, uint8_t *bytes, size_t most
 
 static void line_is_gone(const struct adapter_line *line, struct answer *answer)
 {
+    const char *system_words = strerrordesc_np(errno);
+    const char *words = system_words ? system_words : modbus_strerror(errno);
+
     if (line->serial)
-        end(answer, ANSWER_LINE_DOWN, "port %s is gone: %s", line->settings.port,
-            strerrordesc_np(errno));
+        end(answer, ANSWER_LINE_DOWN, "port %s is gone: %s", line->settings.port, words);
     else
         end(answer, ANSWER_LINE_DOWN, "%s port %u closed the connection: %s",
-            line->settings.host, line->settings.tcp_port, strerrordesc_np(errno));
+            line->settings.host, line->settings.tcp_port, words);
 }
 
 /* Waits for the silence before a frame; what comes meanwhile is late, nobody's, and dropped.
@@ -138,6 +140,7 @@ static bool send_request(struct adapter_line *line, const struct exchange *excha
 }
 
 struct seen {
+    bool begun; /* the first bytes were looked at: an echo of ours was dropped, or is none */
     uint8_t late_unit; /* the last one whose late answer was dropped */
     size_t count;
     uint8_t bytes[SEEN_MAX];
@@ -149,10 +152,27 @@ static void drop_front(struct seen *seen, size_t count)
     memmove(seen->bytes, seen->bytes + count, seen->count);
 }
 
-/* Frames of other units are answers that came too late for theirs: the wait goes on. */
-static enum found_kind look(const struct exchange *exchange, struct seen *seen,
-                            struct found *found, struct answer *answer)
+/* Some RS-485 adapters hear themselves. To a read no reply looks like its request, so there the
+   echo shows; to a write the reply does, and is believed only behind the echo. */
+static void drop_echo(struct adapter_line *line, const struct exchange *exchange,
+                      struct seen *seen, const struct frame *request)
 {
+    if (seen->begun || seen->count < request->length || !exchange->serial)
+        return;
+    bool same = memcmp(seen->bytes, request->bytes, request->length) == 0;
+
+    if (!exchange->writes)
+        line->echoes = same;
+    if (same && line->echoes)
+        drop_front(seen, request->length);
+    seen->begun = true;
+}
+
+/* Frames of other units are answers that came too late for theirs: the wait goes on. */
+static enum found_kind look(struct adapter_line *line, const struct exchange *exchange,
+                            struct seen *seen, struct found *found, struct answer *answer)
+{
+    drop_echo(line, exchange, seen, &answer->request);
     enum found_kind kind = exchange_find(exchange, seen->bytes, seen->count, found);
 
     answer->late = (uint16_t)(answer->late + found->foreign);
@@ -211,7 +231,7 @@ static enum found_kind await_reply(struct adapter_line *line, const struct excha
         if (line->quiet_since_us < own_end_us) /* a pty is faster than its speed */
             line->quiet_since_us = own_end_us;
         seen->count += (size_t)n;
-        kind = look(exchange, seen, found, answer);
+        kind = look(line, exchange, seen, found, answer);
         if (kind == FOUND_REPLY)
             return kind;
     }

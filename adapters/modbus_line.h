@@ -23,6 +23,7 @@ struct adapter_line {
     int pair[2]; /* [0] libmodbus reads, [1] is fed */
     struct pace pace;
     int64_t quiet_since_us; /* the last byte in either direction left the wire */
+    bool echoes;            /* the adapter hears what it sends */
     int64_t settle_us;      /* silence wanted beyond the protocol's, after a bad reply */
 };
 
