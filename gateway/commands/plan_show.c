@@ -51,7 +51,7 @@ static struct parts parts_of(const struct plan_view *view, const struct plan_ste
         add_part(&parts, view, "read", &step->operation);
         break;
     case PLAN_RETURN:
-        add_part(&parts, view, "write", &step->operation);
+        add_part(&parts, view, "write, 0 standing for what was read", &step->operation);
         break;
     case PLAN_WRITE:
         if (step->if_different)
@@ -184,10 +184,11 @@ static void print_part(const struct part *part, FILE *to)
     char text[HEX_SIZE];
 
     for (size_t i = 0; i < part->cost.count; i++) {
+        const char *name = part->name;
+        if (part->cost.count == 2) /* read-modify-write */
+            name = i == 0 ? "read the other bits" : "write, the other bits as read";
         hex(&part->cost.frames[i], text);
-        fprintf(to, "     > %s   %s, reply %zu bytes\n", text,
-                part->cost.count == 2 && i == 0 ? "read, to keep the other bits" : part->name,
-                part->cost.reply_bytes[i]);
+        fprintf(to, "     > %s   %s, reply %zu bytes\n", text, name, part->cost.reply_bytes[i]);
     }
 }
 

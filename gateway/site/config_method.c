@@ -277,5 +277,7 @@ void read_method(struct reader *reader, const struct setting *group,
         return;
     if (!setting_find(group, "repeatable"))
         method->repeatable = may_repeat(method, profile);
+    else
+        method->once = !method->repeatable;
     check_method(reader, profile, method, setting_find(group, "repeatable") != NULL);
 }
