@@ -89,7 +89,7 @@ static int new_line(struct adapter_line **ret, bool serial,
                                   .pace = pace_of(serial, settings)};
     line->context = new_context(serial, settings);
     if (!line->context || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, line->pair) < 0) {
-        int r = -errno;
+        int r = errno ? -errno : -EIO;
 
         snprintf(why, why_size, "no line for libmodbus: %s", modbus_strerror(-r));
         free_line(line);

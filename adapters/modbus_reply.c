@@ -137,8 +137,8 @@ static void take_values(const struct exchange *exchange, const uint8_t *reply,
     unsigned count = word_at(exchange->request + 4);
 
     for (unsigned i = 0; i < count; i++)
-        answer->words[i] =
-            (uint16_t)(bits ? values[i / 8] >> i % 8 & 1 : (int)word_at(values + 2 * i));
+        answer->words[i] = (uint16_t)(bits ? values[i / 8] >> i % 8 & 1
+                                           : (int)word_at(values + (size_t)2 * i));
     answer->count = (uint16_t)count;
     answer->result = ANSWER_DONE;
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -66,27 +67,27 @@ static void say_not_opened(int error, const char *port, char *why, size_t why_si
     }
 }
 
-/* Who holds the flock, from /proc/locks: "1: FLOCK ADVISORY WRITE pid major:minor:inode 0 EOF",
-   device numbers in hex; 0 when it does not say. */
-static int lock_holder(int fd)
+/* Who holds the flock; 0 when /proc/locks does not say. Its lines are
+   "1: FLOCK ADVISORY WRITE pid major:minor:inode 0 EOF", the device in hex (proc(5)). */
+static long lock_holder(int fd)
 {
     FILE *locks = fopen("/proc/locks", "re");
     struct stat port;
-    char text[256];
-    int holder = 0;
+    char line[256], wanted[64] = "";
+    long holder = 0;
 
     if (!locks)
         return 0;
-    while (fstat(fd, &port) == 0 && holder == 0 && fgets(text, sizeof(text), locks)) {
-        int pid;
-        unsigned device_major, device_minor;
-        unsigned long inode;
+    if (fstat(fd, &port) == 0)
+        snprintf(wanted, sizeof(wanted), "%02x:%02x:%lu", major(port.st_dev),
+                 minor(port.st_dev), port.st_ino);
+    while (holder == 0 && fgets(line, sizeof(line), locks)) {
+        char *rest, *fields[6] = {strtok_r(line, " ", &rest)};
 
-        if (sscanf(text, "%*d: FLOCK %*s %*s %d %x:%x:%lu", &pid, &device_major, &device_minor,
-                   &inode) == 4 &&
-            inode == port.st_ino && device_major == major(port.st_dev) &&
-            device_minor == minor(port.st_dev))
-            holder = pid;
+        for (int i = 1; i < 6 && fields[i - 1]; i++)
+            fields[i] = strtok_r(NULL, " ", &rest);
+        if (fields[5] && strcmp(fields[1], "FLOCK") == 0 && strcmp(fields[5], wanted) == 0)
+            holder = strtol(fields[4], NULL, 10);
     }
     fclose(locks);
     return holder;
@@ -111,12 +112,12 @@ static int lock_port(int fd, const char *port, char *why, size_t why_size)
         return 0;
     }
     int r = -errno;
-    int holder = lock_holder(fd);
+    long holder = lock_holder(fd);
 
     if (r != -EWOULDBLOCK)
         SAY(why, why_size, "port %s cannot be locked: %s", port, strerrordesc_np(-r));
     else if (holder > 0)
-        SAY(why, why_size, "port %s is held by process %d", port, holder);
+        SAY(why, why_size, "port %s is held by process %ld", port, holder);
     else
         SAY(why, why_size, "port %s is held by another program", port);
     return r == -EWOULDBLOCK ? -EBUSY : r;
