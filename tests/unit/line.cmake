@@ -1,1 +1,2 @@
 unit_test(line jobgate_lines)
+unit_test(line_wire jobgate_lines jobgate_sim)
