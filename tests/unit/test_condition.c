@@ -353,8 +353,8 @@ static void what_users_were_seen_to_write_works(void **state)
         "deviceId in ['a','ahu-1']",
         "DeviceId IN ['ahu-1']",
         "IS_DEFINED(DeviceId)",
-        "tags.location.region = 'US' AND "
-        "properties.reported.telemetryConfig.sendFrequencyInSecs >= 60",
+        ("tags.location.region = 'US' AND "
+         "properties.reported.telemetryConfig.sendFrequencyInSecs >= 60"),
         "tags.building = '43' AND tags.floor = 3",
         "capabilities.iotEdge = true",
         "Capabilities.IoTEdge != false",

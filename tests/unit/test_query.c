@@ -46,8 +46,8 @@ static void records_of_a_job_are_found_in_every_form(void **state)
     static const char *const texts[] = {
         "SELECT * FROM devices.jobs",
         "SELECT * FROM devices.jobs WHERE devices.jobs.jobId = 'j-1'",
-        "SELECT * FROM devices.jobs WHERE devices.jobs.jobId = 'j-1' and devices.jobs.status = "
-        "'failed'",
+        ("SELECT * FROM devices.jobs WHERE devices.jobs.jobId = 'j-1' and "
+         "devices.jobs.status = 'failed'"),
         "SELECT * FROM devices.jobs where jobId = 'j-1'",
         "select * from Devices.Jobs where Devices.Jobs.JobId = 'j-1'",
         "SELECT * FROM devices.jobs WHERE devices.jobs.createdTimeUtc > '2016-09-01'",
