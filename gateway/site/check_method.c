@@ -68,8 +68,12 @@ static void check_step(struct reader *reader, const struct profile *profile,
     case STEP_WRITE:
     case STEP_PULSE:
         need_writable(reader, step, point, step->kind == STEP_PULSE ? "pulses" : "writes");
-        if (step->kind == STEP_PULSE)
-            need_readable(reader, step, point, "pulses (and so must read the value before)");
+        if (step->kind == STEP_PULSE && !point->readable)
+            report(
+                reader, step->place,
+                "pulses \"%s\", which cannot be read, so that the value before is not known; "
+                "write it by two write steps with a wait between",
+                point->name);
         check_constant(reader, step, point, "value", step->value);
         check_constant(reader, step, point, "default", step->fallback);
         return;

@@ -81,8 +81,7 @@ static void check_values(struct reader *reader, const struct point *point)
     if (point->value_count == 0)
         return;
     if (!raw_is_whole(point)) {
-        report(reader, point->place,
-               "values names whole numbers, which a %s has not; remove it",
+        report(reader, point->place, "values names whole numbers, which %s has not; remove it",
                point_type_name(point->type));
         return;
     }
@@ -150,7 +149,7 @@ static void check_write_with(struct reader *reader, const struct profile *profil
                is_bit(point) ? "5 or 15" : "6 or 16");
     else if (point->write_with == 6 && point->count > 1)
         report(reader, point->place,
-               "write_with = 6 writes one register, but a %s has %u; write 16",
+               "write_with = 6 writes one register, but %s has %u; write 16",
                point_type_name(point->type), point->count);
     else if (!has(profile, point->write_with))
         report(reader, point->place,

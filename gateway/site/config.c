@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <libconfig.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,13 +97,14 @@ char *path_beside(struct reader *reader, const char *file, const char *path)
     return joined;
 }
 
-static struct place place_of(const struct config_text *text, const config_setting_t *from)
+/* Index into text->lines. */
+static size_t line_of(const struct config_text *text, const config_setting_t *from)
 {
     size_t line = config_setting_source_line(from);
 
     if (line > text->line_count)
         line = text->line_count;
-    return text->lines[line ? line - 1 : 0];
+    return line ? line - 1 : 0;
 }
 
 static void deinit(struct setting *setting)
@@ -141,7 +143,7 @@ static bool copy(struct setting *to, const config_setting_t *from,
 {
     const char *name = config_setting_name(from);
 
-    to->place = place_of(text, from);
+    to->place = text->lines[line_of(text, from)];
     if (name && !(to->name = reader_text(reader, name)))
         return false;
     switch (config_setting_type(from)) {
@@ -155,7 +157,7 @@ static bool copy(struct setting *to, const config_setting_t *from,
         to->integer = config_setting_type(from) == CONFIG_TYPE_INT
                           ? config_setting_get_int(from)
                           : config_setting_get_int64(from);
-        to->number = (double)to->integer;
+        to->number = text->doubtful[line_of(text, from)] ? NAN : (double)to->integer;
         return true;
     case CONFIG_TYPE_FLOAT:
         to->kind = SETTING_FLOAT;

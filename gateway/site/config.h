@@ -30,7 +30,7 @@ struct setting {
     struct place place;
     bool truth;
     int64_t integer;
-    double number; /* INT too */
+    double number; /* INT too; NaN: reported already, say nothing more */
     char *text;
     struct setting *items; /* GROUP, ARRAY, LIST */
     size_t count;
@@ -78,11 +78,12 @@ struct config_text {
     size_t length;
     struct place *lines; /* lines[n]: where line n + 1 of `bytes` stands */
     size_t line_count;
+    bool *doubtful; /* lines[n] holds a number that libconfig would read wrong; reported */
 };
 
 bool config_text_gather(struct config_text *text, struct reader *reader, const char *path);
 void config_text_deinit(struct config_text *text);
-bool config_syntax_check(const struct config_text *text, struct reader *reader);
+bool config_syntax_check(struct config_text *text, struct reader *reader);
 
 /* ---- keys ---- */
 

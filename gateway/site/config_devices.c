@@ -35,6 +35,8 @@ static size_t find_line(struct reader *reader, const struct device_draft *draft)
             return i;
         names_add(&names, site->lines[i].name);
     }
+    if (names.count == 0) /* no line could be read, which was said */
+        return SITE_NONE;
     report(reader, draft->place, "unknown line \"%.64s\"; %s", draft->line,
            names_advice(&names, draft->line, advice, sizeof(advice)));
     return SITE_NONE;

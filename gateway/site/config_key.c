@@ -148,6 +148,8 @@ bool setting_integer(struct reader *reader, const struct setting *setting, int64
                  fabs(setting->number) < 9e15;
     int64_t value = whole ? (int64_t)setting->number : setting->integer;
 
+    if (setting->kind == SETTING_INT && isnan(setting->number))
+        return false;
     if (setting->kind != SETTING_INT && !whole) {
         report(reader, setting->place, "%s is %s; it must be a whole number%s", called(setting),
                setting_found(setting, found, sizeof(found)),
@@ -188,6 +190,8 @@ json_t *setting_json(struct reader *reader, const struct setting *setting, bool 
         value = json_boolean(setting->truth);
         break;
     case SETTING_INT:
+        if (isnan(setting->number))
+            return NULL;
         value = json_integer(setting->integer);
         break;
     case SETTING_FLOAT:

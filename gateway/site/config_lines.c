@@ -157,13 +157,17 @@ static const struct adapter *read_adapter(struct reader *reader, const struct se
 struct adapter_said {
     struct reader *reader;
     const struct setting *group;
+    bool place_said; /* what is wrong with port or host was said already */
 };
 
 static void adapter_problem(void *ctx, const char *key, const char *text)
 {
     struct adapter_said *said = ctx;
     const struct setting *setting = key ? setting_find(said->group, key) : NULL;
+    bool place = key && (strcmp(key, "port") == 0 || strcmp(key, "host") == 0);
 
+    if (place && said->place_said)
+        return;
     report(said->reader, (setting ? setting : said->group)->place, "%s", text);
 }
 
@@ -212,6 +216,7 @@ static void read_line(struct reader *reader, const struct setting *group, size_t
 {
     struct line_config *line = &reader->site->lines[index];
     const struct setting *name = setting_find(group, "name");
+    size_t errors;
 
     *line = (struct line_config){.timeout_us = 500000, .timeout_min_us = 30000, .retries = 2};
     line->place = group->place;
@@ -220,6 +225,7 @@ static void read_line(struct reader *reader, const struct setting *group, size_t
     else
         reader_about(reader, "line: ");
     line->adapter = read_adapter(reader, group);
+    errors = reader->problems->errors;
     if (line->adapter && line->adapter->serial)
         read_serial(reader, group, line);
     else if (line->adapter)
@@ -237,9 +243,12 @@ static void read_line(struct reader *reader, const struct setting *group, size_t
     line->settings.line = line->name;
     line->settings.port = line->port;
     line->settings.host = line->host;
-    if (line->adapter && !reader->error)
-        line->adapter->check(&line->settings, adapter_problem,
-                             &(struct adapter_said){reader, group});
+    if (line->adapter && !reader->error) {
+        struct adapter_said said = {reader, group,
+                                    .place_said = reader->problems->errors != errors};
+
+        line->adapter->check(&line->settings, adapter_problem, &said);
+    }
     check_port(reader, group, index);
 }
 

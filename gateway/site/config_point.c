@@ -181,10 +181,12 @@ static void read_table(struct reader *reader, const struct setting *group,
     }
     if (reference)
         read_reference(reader, reference, point);
-    else if (!first)
+    else if (!first) {
+        point->table = TABLE_HOLDING; /* so that nothing else is said of a coil */
         report(reader, group->place,
                "no table; write one of holding, input, coil, discrete with its address, or "
                "reference = 40101");
+    }
 }
 
 static void read_type(struct reader *reader, const struct setting *setting, struct point *point)
@@ -221,8 +223,7 @@ static void read_size(struct reader *reader, const struct setting *group, struct
         else if (setting_integer(reader, length, 1, ADAPTER_WORDS_MAX, &registers))
             point->count = (uint16_t)registers;
     } else if (length) {
-        report(reader, length->place,
-               "length is for strings; a %s has %u register%s, remove it",
+        report(reader, length->place, "length is for strings; %s has %u register%s, remove it",
                point_type_name(point->type), point->count, point->count == 1 ? "" : "s");
     }
     if (point->address + point->count > 65536)
@@ -268,7 +269,7 @@ static void read_order(struct reader *reader, const struct setting *setting,
         report(reader, setting->place, "order has no meaning for a %s; remove it",
                table_name(point->table));
     } else if (!order_is_good(setting->text, 2 * registers)) {
-        report(reader, setting->place, "order is \"%.20s\", which does not fit a %s; write %s",
+        report(reader, setting->place, "order is \"%.20s\", which does not fit %s; write %s",
                setting->text, point_type_name(point->type), examples[registers]);
     } else {
         for (size_t i = 0; i < 2 * registers; i++)
@@ -285,7 +286,7 @@ static void read_bits(struct reader *reader, const struct setting *setting, stru
         return;
     if (setting->count != 2) {
         report(reader, setting->place,
-               "bits has %zu numbers; write [ lowest bit, count ], such as "
+               "bits has %zu entries; write [ lowest bit, count ], such as "
                "[ 4, 3 ]",
                setting->count);
         return;

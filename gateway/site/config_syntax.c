@@ -36,7 +36,7 @@ struct token {
 };
 
 struct syntax {
-    const struct config_text *text;
+    struct config_text *text;
     struct reader *reader;
     const char *at;
     size_t line;
@@ -199,18 +199,16 @@ static void check_number(struct syntax *syntax)
     const struct token *token = &syntax->token;
     bool hex = token->length > 2 && (token->at[1] == 'x' || token->at[1] == 'X');
     struct problems *problems = syntax->reader->problems;
+    size_t errors = problems->errors;
     intmax_t value;
 
     errno = 0;
-    if (token->kind == TOKEN_FLOAT) {
-        if (!isfinite(strtod(token->at, NULL)))
-            problem_add(problems, place_of(syntax, token->line),
-                        "the number %.*s is too large; a double holds up to 1.8e308",
-                        shown(token), token->at);
-        return;
-    }
-    value = strtoimax(token->at, NULL, hex ? 16 : 10);
-    if (errno == ERANGE)
+    value = token->kind == TOKEN_FLOAT ? 0 : strtoimax(token->at, NULL, hex ? 16 : 10);
+    if (token->kind == TOKEN_FLOAT && !isfinite(strtod(token->at, NULL)))
+        problem_add(problems, place_of(syntax, token->line),
+                    "the number %.*s is too large; a double holds up to 1.8e308", shown(token),
+                    token->at);
+    else if (token->kind != TOKEN_FLOAT && errno == ERANGE)
         problem_add(problems, place_of(syntax, token->line),
                     "the number %.*s is beyond 64 bits; -9223372036854775808 to "
                     "9223372036854775807 is possible",
@@ -219,6 +217,8 @@ static void check_number(struct syntax *syntax)
         problem_add(problems, place_of(syntax, token->line),
                     "the number %.*s is beyond 32 bits; write %" PRIdMAX "L", shown(token),
                     token->at, value);
+    if (problems->errors != errors)
+        syntax->text->doubtful[token->line] = true;
 }
 
 static void take_number(struct syntax *syntax)
@@ -383,7 +383,7 @@ static void remember_name(struct syntax *syntax, struct name_list *names)
 
 static void parse_setting(struct syntax *syntax, struct name_list *names)
 {
-    struct token name = syntax->token;
+    struct token name = syntax->token, value = syntax->before;
 
     if (name.kind != TOKEN_NAME) {
         if (name.kind == TOKEN_TEXT)
@@ -399,8 +399,12 @@ static void parse_setting(struct syntax *syntax, struct name_list *names)
     remember_name(syntax, names);
     next(syntax);
     if (!is_mark(&syntax->token, '=') && !is_mark(&syntax->token, ':')) {
-        fail(syntax, name.line, "no = after %.*s; write %.*s = value;", shown(&name), name.at,
-             shown(&name), name.at);
+        if (value.kind == TOKEN_TEXT && value.line == name.line)
+            fail(syntax, name.line, "%.*s stands right after %.*s; is a quote missing there?",
+                 shown(&name), name.at, shown(&value), value.at);
+        else
+            fail(syntax, name.line, "no = after %.*s; write %.*s = value;", shown(&name),
+                 name.at, shown(&name), name.at);
         return;
     }
     next(syntax);
@@ -478,14 +482,12 @@ static void parse_value(struct syntax *syntax, const struct token *name)
     }
 }
 
-bool config_syntax_check(const struct config_text *text, struct reader *reader)
+bool config_syntax_check(struct config_text *text, struct reader *reader)
 {
     struct syntax syntax = {.text = text, .reader = reader, .at = text->bytes};
-    size_t before = reader->problems->errors;
 
     next(&syntax);
     if (!syntax.failed)
         parse_settings(&syntax, NULL);
-    (void)before;
     return !syntax.failed;
 }

@@ -316,6 +316,11 @@ bool config_text_gather(struct config_text *text, struct reader *reader, const c
         config_text_deinit(text);
         return false;
     }
+    text->doubtful = reader_items(reader, text->line_count + 1, sizeof(*text->doubtful));
+    if (!text->doubtful) {
+        config_text_deinit(text);
+        return false;
+    }
     text->bytes[text->length] = '\0';
     /* A message about the end of the text needs a line, even in an empty file. */
     text->lines[text->line_count] =
@@ -328,5 +333,6 @@ void config_text_deinit(struct config_text *text)
 {
     free(text->bytes);
     free(text->lines);
+    free(text->doubtful);
     *text = (struct config_text){0};
 }
