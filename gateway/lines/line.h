@@ -38,7 +38,8 @@ int line_open(struct line **ret, const struct adapter *adapter,
 void line_close(struct line *line);
 void line_free(struct line *line); /* frees what was not taken too */
 
-int line_give(struct line *line, struct work *work); /* 0, or LINE_E_FULL: two are there */
+/* 0; or LINE_E_FULL: two were given and not taken back, and the item stays the caller's. */
+int line_give(struct line *line, struct work *work);
 struct work *line_take(struct line *line);           /* NULL when nothing came back */
 /* Takes the waiting item back, if its pause has not begun; NULL when there is none. */
 struct work *line_recall(struct line *line);
