@@ -49,6 +49,8 @@ void sim_words_real(const struct sim_layout *layout, double value, uint16_t *wor
         break;
     case SIM_WHOLE:
     case SIM_DECIMAL:
+        if (!(value > -9e18 && value < 9e18))
+            value = 0; /* no number that these registers can hold */
         sim_words_whole(layout, (int64_t)(value < 0 ? value - 0.5 : value + 0.5), words);
         return;
     }
