@@ -91,7 +91,7 @@ fail_line:
 int line_give(struct line *line, struct work *work)
 {
     pthread_mutex_lock(&line->lock);
-    if (line->waiting || line->given == GIVEN_MAX) {
+    if (line->given == GIVEN_MAX) {
         pthread_mutex_unlock(&line->lock);
         return LINE_E_FULL;
     }
@@ -104,7 +104,7 @@ int line_give(struct line *line, struct work *work)
         work_answer_unsent(work, ANSWER_LINE_DOWN, line->why);
         line_put_back(line, work);
     } else {
-        line->waiting = work;
+        line->waiting[line->waiting_count++] = work;
         ring(line->give_fd);
     }
     pthread_mutex_unlock(&line->lock);
@@ -114,10 +114,10 @@ int line_give(struct line *line, struct work *work)
 struct work *line_recall(struct line *line)
 {
     pthread_mutex_lock(&line->lock);
-    struct work *work = line->waiting;
+    struct work *work = NULL;
 
-    if (work) {
-        line->waiting = NULL;
+    if (line->waiting_count > 0) {
+        work = line->waiting[--line->waiting_count];
         line->given--;
     }
     pthread_mutex_unlock(&line->lock);

@@ -45,11 +45,25 @@ static void unring(int fd)
 static struct work *next_work(struct line *line)
 {
     pthread_mutex_lock(&line->lock);
-    struct work *work = line->waiting;
+    struct work *work = NULL;
 
-    line->waiting = NULL;
+    if (line->waiting_count > 0) {
+        work = line->waiting[0];
+        line->waiting[0] = line->waiting[1];
+        line->waiting_count--;
+    }
     pthread_mutex_unlock(&line->lock);
     return work;
+}
+
+static void put_back_unsent(struct line *line, enum answer_result result, const char *why)
+{
+    struct work *work;
+
+    while ((work = next_work(line))) {
+        work_answer_unsent(work, result, why);
+        line_put_back(line, work);
+    }
 }
 
 static bool must_stop(struct line *line)
@@ -106,12 +120,7 @@ static void go_down(struct line *line, const char *why)
         line->pause_us = PAUSE_MOST_US;
     line->next_try_us = clock_boot_us() + line->pause_us;
     change_state(line, LINE_DOWN, why);
-    struct work *work = next_work(line);
-
-    if (work) {
-        work_answer_unsent(work, ANSWER_LINE_DOWN, why);
-        line_put_back(line, work);
-    }
+    put_back_unsent(line, ANSWER_LINE_DOWN, why);
 }
 
 static void try_open(struct line *line)
@@ -212,12 +221,6 @@ void *line_main(void *arg)
             wait_for_work(line);
     }
     close_wire(line);
-    struct work *work = next_work(line);
-
-    if (work) {
-        work_answer_unsent(work, ANSWER_NOT_SENT,
-                           "the line was stopped before it could be sent");
-        line_put_back(line, work);
-    }
+    put_back_unsent(line, ANSWER_NOT_SENT, "the line was stopped before it could be sent");
     return NULL;
 }

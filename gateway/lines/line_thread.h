@@ -25,8 +25,9 @@ struct line {
     pthread_t thread;
     bool closed;
 
-    pthread_mutex_t lock; /* guards the five below */
-    struct work *waiting;
+    pthread_mutex_t lock; /* guards the six below */
+    struct work *waiting[GIVEN_MAX]; /* in order; two only until the thread takes the first */
+    unsigned waiting_count;
     unsigned given; /* and not taken back yet */
     unsigned news;  /* changes of state in `back` */
     enum line_state state;
