@@ -4,5 +4,6 @@
 #define JOBGATE_COMMANDS_COMMANDS_H
 
 int command_run(int argc, char **argv);
+int command_check(int argc, char **argv);
 
 #endif
