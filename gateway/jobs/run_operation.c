@@ -1,0 +1,105 @@
+/* The register operation that a run wants next. */
+#include "jobs/run_private.h"
+
+#include <string.h>
+
+/* The smallest harmless read of the device, to learn whether it is there at all. */
+bool run_probe_operation(const struct run *run, struct operation *operation)
+{
+    const struct profile *profile = run_profile(run);
+    const struct point *best = NULL;
+
+    for (size_t i = 0; i < profile->point_count; i++) {
+        const struct point *point = &profile->points[i];
+
+        if (point->readable && point->kind == POINT_STATE &&
+            (!best || point->count < best->count))
+            best = point;
+    }
+    if (!best)
+        return false;
+    *operation = (struct operation){.kind = OPERATION_READ,
+                                    .table = best->table,
+                                    .address = best->address,
+                                    .count = best->count};
+    return true;
+}
+
+/* Writes what the point held before. */
+static void back_operation(const struct run *run, size_t point_index,
+                           struct operation *operation)
+{
+    const struct point *point = run_point(run, point_index);
+    const uint16_t *words = reading_words(&run->before[point_index]);
+
+    *operation = (struct operation){.kind = OPERATION_WRITE,
+                                    .table = point->table,
+                                    .address = point->address,
+                                    .count = point->count,
+                                    .function = point->write_with};
+    if (point->bit_count > 0) {
+        uint16_t mask = (uint16_t)(((1u << point->bit_count) - 1) << point->bit_low);
+
+        operation->kind = OPERATION_MASK;
+        operation->function = profile_has_function(run_profile(run), 22) ? 22 : 0;
+        operation->and_mask = (uint16_t)~mask;
+        operation->or_mask = words[0] & mask;
+        return;
+    }
+    memcpy(operation->words, words, point->count * sizeof(*words));
+}
+
+/* The next written point whose value before is known; false when nothing is left to restore. */
+static bool restore_operation(struct run *run, struct operation *operation)
+{
+    for (; run->restore_left > 0; run->restore_left--) {
+        const struct point_result *result = &run->results[run->restore_left - 1];
+        size_t point = run->plan->results[run->restore_left - 1].point;
+
+        if (result->result == RESULT_NOT_SENT || result->result == RESULT_UNCHANGED ||
+            result->result == RESULT_REFUSED || !run->before || !run->before[point].known)
+            continue;
+        back_operation(run, point, operation);
+        return true;
+    }
+    return false;
+}
+
+static bool return_operation(struct run *run, struct operation *operation)
+{
+    const struct plan_step *step = run_step(run);
+
+    if (step->item_count == 0 || !run->before || !run->before[step->items[0].point].known)
+        return false;
+    back_operation(run, step->items[0].point, operation);
+    return true;
+}
+
+bool run_operation(struct run *run, struct operation *operation)
+{
+    const struct plan_step *step = run_step(run);
+
+    switch (run->phase) {
+    case PHASE_PROBE:
+        return run_probe_operation(run, operation);
+    case PHASE_COMPARE:
+    case PHASE_VERIFY:
+        *operation = step->readback;
+        return true;
+    case PHASE_WRITE:
+    case PHASE_READ:
+    case PHASE_EXPECT:
+        *operation = step->operation;
+        return true;
+    case PHASE_RETURN:
+        return return_operation(run, operation);
+    case PHASE_RESTORE:
+        return restore_operation(run, operation);
+    case PHASE_START:
+    case PHASE_INTENT:
+    case PHASE_WAIT:
+    case PHASE_OVER:
+        break;
+    }
+    return false;
+}
