@@ -33,9 +33,7 @@ void request_free(struct request *request)
     if (!request)
         return;
     origin_deinit(&request->origin);
-    free(request->action.method);
-    json_decref(request->action.arguments);
-    json_decref(request->action.tags);
+    action_deinit(&request->action);
     free(request->device_id);
     free(request->request_id);
     free(request->job_id);
@@ -63,6 +61,18 @@ static size_t character_size(const char *text)
         (byte[0] == 0xF0 && byte[1] < 0x90) || (byte[0] == 0xF4 && byte[1] > 0x8F))
         return 0;
     return size;
+}
+
+bool text_is_utf8(const char *text)
+{
+    while (*text) {
+        size_t size = character_size(text);
+
+        if (size == 0)
+            return false;
+        text += size;
+    }
+    return true;
 }
 
 /* What is quoted from a message may be cut inside a character, and goes out as JSON. */
