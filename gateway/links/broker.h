@@ -16,20 +16,22 @@ struct broker;
 
 struct broker_status {
     bool connected;
-    int64_t since_us;    /* boot clock */
+    int64_t since_us; /* boot clock */
     uint64_t received, sent, refused;
-    size_t waiting;      /* messages in the link's outgoing queue */
-    char text[160];      /* why it is not connected, for people */
+    size_t waiting; /* messages in the link's outgoing queue */
+    char text[160]; /* why it is not connected, for people */
 };
 
 /* `site` must have a broker and outlive the link. Key files are read here: negative errno and
    `why` when one cannot be. The connection itself is made, and made again, by the link. */
 int broker_open(struct broker **ret, const struct site *site, const char *version, char *why,
                 size_t why_size);
-/* Publishes "offline", disconnects in order, joins the thread. Waits 500 ms at most. */
+/* Publishes what waits and "offline", and disconnects, within 500 ms. A message that the store has
+   not taken by then is never acknowledged: it comes again. */
 void broker_close(struct broker *broker);
 
-int broker_fd(const struct broker *broker); /* readable when broker_take() or broker_connected() has something */
+/* Readable when broker_take() or broker_connected() has something. */
+int broker_fd(const struct broker *broker);
 struct request *broker_take(struct broker *broker);
 /* True once after each new connection: then the gateway asks the engine to report all. */
 bool broker_connected(struct broker *broker);

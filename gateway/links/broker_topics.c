@@ -1,0 +1,139 @@
+#include "links/broker_topics.h"
+
+#include "jobs/request.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LEVELS_MOST = 6, TOPIC_SIZE_MOST = 65535 }; /* of a UTF-8 string, MQTT 5 section 1.5.4 */
+
+/* Behind the root: a pointer to each level. More than LEVELS_MOST are counted, not kept. */
+static size_t cut_levels(char *levels[LEVELS_MOST], const char *root, char *text)
+{
+    size_t size = strlen(root), count = 0;
+
+    if (strncmp(text, root, size) != 0 || text[size] != '/')
+        return 0;
+    for (char *rest = text + size + 1; rest;) {
+        char *level = strsep(&rest, "/");
+
+        if (count < LEVELS_MOST)
+            levels[count] = level;
+        count++;
+    }
+    return count;
+}
+
+static void read_method(struct topic *topic, char *levels[LEVELS_MOST], size_t count)
+{
+    topic->kind = TOPIC_METHOD;
+    topic->method = count > 3 ? levels[3] : "";
+    if (count > 5)
+        topic->wrong = "the topic has more levels than methods/<name>/<requestId>";
+    else if (!id_is_method(topic->method))
+        topic->wrong =
+            "the topic names no method; letters, digits and _ . * ~ - are, up to 100";
+    else if (count == 5 && !id_is_short(levels[4]))
+        topic->wrong = "the request id is none; letters, digits and . _ : - are, up to 64";
+    else if (count == 5)
+        topic->request_id = levels[4];
+}
+
+void topic_read(struct topic *ret, const char *root, char *text)
+{
+    char *levels[LEVELS_MOST] = {0};
+    size_t count = text_is_utf8(text) ? cut_levels(levels, root, text) : 0;
+
+    *ret = (struct topic){.kind = TOPIC_OTHER};
+    if (count >= 3 && strcmp(levels[0], "devices") == 0 && id_is_device(levels[1])) {
+        ret->device_id = levels[1];
+        if (strcmp(levels[2], "methods") == 0)
+            read_method(ret, levels, count);
+        else if (count == 3 && strcmp(levels[2], "desired") == 0)
+            ret->kind = TOPIC_DESIRED;
+    } else if (count >= 2 && strcmp(levels[0], "jobs") == 0 && levels[1][0]) {
+        ret->job_id = levels[1];
+        if (count == 2)
+            ret->kind = TOPIC_JOB;
+        else if (count == 3 && strcmp(levels[2], "cancel") == 0)
+            ret->kind = TOPIC_CANCEL;
+    }
+}
+
+bool topic_is_publishable(const char *text)
+{
+    size_t size = strlen(text);
+
+    return size > 0 && size <= TOPIC_SIZE_MOST && text[0] != '$' && !strpbrk(text, "+#") &&
+           text_is_utf8(text);
+}
+
+__attribute__((format(printf, 1, 2))) static char *make(const char *format, ...)
+{
+    va_list args;
+    char *text;
+    int n;
+
+    va_start(args, format);
+    n = vasprintf(&text, format, args);
+    va_end(args);
+    return n < 0 ? NULL : text;
+}
+
+char *topic_result(const char *root, const char *device_id, const char *request_id)
+{
+    return make("%s/devices/%s/results/%s", root, device_id, request_id ? request_id : "-");
+}
+
+char *topic_device(const char *root, const char *device_id, const char *what)
+{
+    return make("%s/devices/%s/%s", root, device_id, what);
+}
+
+char *topic_share(const char *root, const char *job_id, const char *gateway_id)
+{
+    return make("%s/jobs/%s/gateways/%s", root, job_id, gateway_id);
+}
+
+char *topic_outcome(const char *root, const char *job_id, const char *device_id)
+{
+    return make("%s/jobs/%s/outcomes/%s", root, job_id, device_id);
+}
+
+char *topic_gateway(const char *root, const char *gateway_id)
+{
+    return make("%s/gateways/%s", root, gateway_id);
+}
+
+int topic_filters(char ***ret, size_t *count, const char *root, const struct site *site)
+{
+    size_t most = 2 * site->device_count + 2, n = 0;
+    char **filters = calloc(most, sizeof(*filters));
+
+    if (!filters)
+        return -ENOMEM;
+    filters[n++] = make("%s/jobs/+", root);
+    filters[n++] = make("%s/jobs/+/cancel", root);
+    for (size_t i = 0; i < site->device_count; i++) {
+        filters[n++] = topic_device(root, site->devices[i].id, "methods/#");
+        filters[n++] = topic_device(root, site->devices[i].id, "desired");
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!filters[i]) {
+            topic_filters_free(filters, n);
+            return -ENOMEM;
+        }
+    }
+    *ret = filters;
+    *count = n;
+    return 0;
+}
+
+void topic_filters_free(char **filters, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(filters[i]);
+    free(filters);
+}
