@@ -1,0 +1,267 @@
+#include "links/broker.h"
+
+#include "base/log.h"
+#include "links/broker_thread.h"
+#include "links/broker_topics.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum {
+    PASSWORD_SIZE_MOST = 65535
+}; /* a password's length is two bytes, MQTT 5 section 3.1.3.6 */
+
+struct broker {
+    const struct site *site;
+    struct broker_thread *thread;
+    int fd; /* epoll over arrivals and news */
+    uint64_t received, refused;
+};
+
+/* Paho reads the file later and says little about it, so a missing one is found here. */
+static int copy_file_name(char **ret, const char *file, char *why, size_t why_size)
+{
+    if (!file)
+        return 0;
+    if (access(file, R_OK) < 0) {
+        snprintf(why, why_size, "cannot read %s: %s", file, strerror(errno));
+        return -errno;
+    }
+    *ret = strdup(file);
+    return *ret ? 0 : -ENOMEM;
+}
+
+static int read_password(struct mqtt_settings *mqtt, const char *file, char *why,
+                         size_t why_size)
+{
+    int fd = open(file, O_RDONLY | O_CLOEXEC), r = 0;
+    char *text = fd < 0 ? NULL : malloc(PASSWORD_SIZE_MOST);
+    ssize_t size = text ? read(fd, text, PASSWORD_SIZE_MOST) : -1;
+
+    if (size < 0) {
+        r = -errno;
+        snprintf(why, why_size, "cannot read %s: %s", file, strerror(errno));
+        free(text);
+    } else {
+        while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))
+            size--;
+        mqtt->password = text;
+        mqtt->password_size = (size_t)size;
+    }
+    if (fd >= 0)
+        close(fd);
+    return r;
+}
+
+/* Two machines with one site's file are two clients, and the broker would show it; the
+   machine's own number is not for others to see (machine-id(5)), so a hash of it goes out. */
+static char *client_id(const struct site *site)
+{
+    unsigned char hash[SHA256_DIGEST_LENGTH];
+    char text[256] = "jobgate ", *id;
+    size_t head = strlen(text), size = 0;
+    FILE *file = fopen("/etc/machine-id", "re");
+
+    if (file) {
+        size = fread(text + head, 1, sizeof(text) - head, file);
+        fclose(file);
+    }
+    if (size == 0 && gethostname(text + head, sizeof(text) - head - 1) == 0)
+        size = strlen(text + head);
+    SHA256((const unsigned char *)text, head + size, hash);
+    return asprintf(&id, "%s-%02x%02x%02x%02x", site->id, hash[0], hash[1], hash[2], hash[3]) <
+                   0
+               ? NULL
+               : id;
+}
+
+static char *uri_of(const struct broker_config *config)
+{
+    bool bare6 = strchr(config->host, ':') && config->host[0] != '[';
+    char *uri;
+
+    return asprintf(&uri, "%s://%s%s%s:%u", config->tls ? "ssl" : "tcp", bare6 ? "[" : "",
+                    config->host, bare6 ? "]" : "", config->port) < 0
+               ? NULL
+               : uri;
+}
+
+static int copy_names(struct broker_thread_settings *settings, const struct site *site,
+                      const char *version)
+{
+    const struct broker_config *config = site->broker;
+    struct mqtt_settings *mqtt = &settings->mqtt;
+    json_t *offline = json_pack("{s:s,s:s}", "state", "offline", "version", version);
+
+    mqtt->protocol = config->protocol;
+    mqtt->keepalive_s = config->keepalive_s;
+    mqtt->session_expiry_s = config->session_expiry_s;
+    mqtt->tls = config->tls;
+    mqtt->uri = uri_of(config);
+    mqtt->client_id = client_id(site);
+    mqtt->will_topic = topic_gateway(config->root, site->id);
+    mqtt->will_body = offline ? json_dumps(offline, JSON_COMPACT) : NULL;
+    json_decref(offline);
+    settings->root = strdup(config->root);
+    settings->gateway_id = strdup(site->id);
+    if (config->username)
+        mqtt->username = strdup(config->username);
+    if (!mqtt->uri || !mqtt->client_id || !mqtt->will_topic || !mqtt->will_body ||
+        !settings->root || !settings->gateway_id || (config->username && !mqtt->username))
+        return -ENOMEM;
+    return topic_filters(&settings->filters, &settings->filter_count, config->root, site);
+}
+
+static int copy_files(struct mqtt_settings *mqtt, const struct broker_config *config, char *why,
+                      size_t why_size)
+{
+    int r = copy_file_name(&mqtt->ca_file, config->ca_file, why, why_size);
+
+    if (r == 0)
+        r = copy_file_name(&mqtt->cert_file, config->cert_file, why, why_size);
+    if (r == 0)
+        r = copy_file_name(&mqtt->key_file, config->key_file, why, why_size);
+    if (r == 0 && config->password_file)
+        r = read_password(mqtt, config->password_file, why, why_size);
+    return r;
+}
+
+static int watch(int epoll, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+int broker_open(struct broker **ret, const struct site *site, const char *version, char *why,
+                size_t why_size)
+{
+    struct broker_thread_settings settings = {0};
+    struct broker *broker = calloc(1, sizeof(*broker));
+    int r;
+
+    why[0] = '\0';
+    if (!broker)
+        return -ENOMEM;
+    broker->site = site;
+    broker->fd = epoll_create1(EPOLL_CLOEXEC);
+    if (broker->fd < 0) {
+        r = -errno;
+        goto fail_broker;
+    }
+    r = copy_names(&settings, site, version);
+    if (r == 0)
+        r = copy_files(&settings.mqtt, site->broker, why, why_size);
+    if (r == 0)
+        r = broker_thread_open(&broker->thread, &settings);
+    if (r < 0)
+        goto fail_settings;
+    r = watch(broker->fd, broker_thread_fd(broker->thread));
+    if (r == 0)
+        r = watch(broker->fd, broker_thread_news_fd(broker->thread));
+    if (r < 0)
+        goto fail_thread;
+    *ret = broker;
+    return 0;
+
+fail_thread:
+    broker_thread_close(broker->thread);
+    settings = (struct broker_thread_settings){0};
+fail_settings:
+    broker_thread_settings_deinit(&settings);
+    close(broker->fd);
+fail_broker:
+    free(broker);
+    if (!why[0])
+        snprintf(why, why_size, "%s", strerror(-r));
+    return r;
+}
+
+void broker_close(struct broker *broker)
+{
+    if (!broker)
+        return;
+    broker_thread_close(broker->thread);
+    close(broker->fd);
+    free(broker);
+}
+
+int broker_fd(const struct broker *broker)
+{
+    return broker->fd;
+}
+
+/* What a message means, or NULL: it was no request, or was answered here. */
+static struct request *read_arrival(struct broker *broker, struct arrival *arrival)
+{
+    struct request *request;
+    struct outgoing *answer;
+    int r = arrival_read(&request, &answer, broker->site, arrival);
+
+    broker->received++;
+    if (r < 0)
+        log_error("broker: a message was dropped: %s", strerror(-r));
+    if (answer) {
+        broker->refused++;
+        broker_thread_give(broker->thread, answer);
+    }
+    if (!request && arrival->ticket) /* nothing of it needs to be kept */
+        broker_thread_stored(broker->thread, arrival->ticket);
+    return request;
+}
+
+struct request *broker_take(struct broker *broker)
+{
+    struct request *request = NULL;
+    struct arrival *arrival;
+
+    while (!request && (arrival = broker_thread_take(broker->thread))) {
+        request = read_arrival(broker, arrival);
+        arrival_free(arrival);
+    }
+    return request;
+}
+
+bool broker_connected(struct broker *broker)
+{
+    uint64_t count;
+
+    return read(broker_thread_news_fd(broker->thread), &count, sizeof(count)) == sizeof(count);
+}
+
+/* Sent anew after a connection, by what is then true. */
+static bool can_be_spared(const struct report *report)
+{
+    return (report->kind == REPORT_REPORTED || report->kind == REPORT_STATE ||
+            report->kind == REPORT_GATEWAY) &&
+           report->body[0];
+}
+
+void broker_report(struct broker *broker, const struct report *report)
+{
+    struct outgoing *message;
+
+    if (report->kind == REPORT_STORED) {
+        if (report->origin.link == LINK_BROKER && report->origin.ticket)
+            broker_thread_stored(broker->thread, report->origin.ticket);
+        return;
+    }
+    if (can_be_spared(report) && !broker_thread_is_connected(broker->thread))
+        return;
+    if (outgoing_of_report(&message, broker->site, report) < 0)
+        log_error("broker: a report was dropped: %s", strerror(ENOMEM));
+    else if (message)
+        broker_thread_give(broker->thread, message);
+}
+
+void broker_status(const struct broker *broker, struct broker_status *status)
+{
+    *status = (struct broker_status){.received = broker->received, .refused = broker->refused};
+    broker_thread_status(broker->thread, status);
+}

@@ -1,0 +1,43 @@
+/*
+ * Broker thread: the one thread that owns the MQTT client. It connects, subscribes, publishes
+ * what the outbox holds, and connects again; what arrives it leaves in a queue for the loop.
+ *
+ * The functions are for the main loop and return at once. Paho's callbacks run on Paho's own
+ * threads and do nothing but hand over, with one exception: a job, a cancel or a live desired
+ * patch waits there until broker_thread_stored(), because the acknowledgement leaves when the
+ * callback returns.
+ */
+#ifndef JOBGATE_LINKS_BROKER_THREAD_H
+#define JOBGATE_LINKS_BROKER_THREAD_H
+
+#include "links/broker.h"
+#include "links/broker_message.h"
+#include "links/mqtt.h"
+
+/* All texts by malloc; the thread takes them over and wipes the password. */
+struct broker_thread_settings {
+    struct mqtt_settings mqtt; /* but events, arrived, ctx */
+    char *root, *gateway_id;
+    char **filters;
+    size_t filter_count; /* even */
+};
+
+struct broker_thread;
+
+int broker_thread_open(struct broker_thread **ret,
+                       const struct broker_thread_settings *settings);
+/* Publishes the will, disconnects, ends. Where that takes more than 500 ms (the broker hangs,
+   or a message waits for a store that does not come) the thread is left to itself: what waits
+   is not acknowledged, and the process should end. */
+void broker_thread_close(struct broker_thread *thread);
+void broker_thread_settings_deinit(struct broker_thread_settings *settings);
+
+int broker_thread_fd(const struct broker_thread *thread);      /* an arrival waits */
+int broker_thread_news_fd(const struct broker_thread *thread); /* connected anew; eventfd */
+struct arrival *broker_thread_take(struct broker_thread *thread);
+void broker_thread_give(struct broker_thread *thread, struct outgoing *message);
+void broker_thread_stored(struct broker_thread *thread, uint64_t ticket);
+bool broker_thread_is_connected(struct broker_thread *thread);
+void broker_thread_status(struct broker_thread *thread, struct broker_status *status);
+
+#endif

@@ -1,0 +1,481 @@
+#include "links/mqtt.h"
+
+#include <MQTTAsync.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { QOS = 1, CONNECT_LIMIT_S = 20, GRANTED_MOST = 2 };
+
+struct mqtt {
+    MQTTAsync client;
+    struct mqtt_settings settings; /* the strings are the owner's, and outlive us */
+    size_t filters;                /* in the SUBSCRIBE that is under way; one at a time */
+    char tls_error[120];           /* written and read under Paho's lock only */
+};
+
+/* --- what Paho tells; on its threads, under its lock --- */
+
+static void tell(struct mqtt *mqtt, const struct mqtt_event *event)
+{
+    struct mqtt_event *copy = malloc(sizeof(*copy));
+
+    if (!copy)
+        return; /* the link thread's own time limits bring it on */
+    *copy = *event;
+    if (queue_give(mqtt->settings.events, copy) != 0)
+        free(copy);
+}
+
+static void tell_end(struct mqtt *mqtt, const char *text, const char *more)
+{
+    struct mqtt_event event = {.kind = MQTT_ENDED};
+
+    snprintf(event.text, sizeof(event.text), "%s%s%s", text, more && more[0] ? ": " : "",
+             more ? more : "");
+    event.text[strcspn(event.text, "\n")] = '\0';
+    tell(mqtt, &event);
+}
+
+static int on_tls_error(const char *text, size_t size, void *ctx)
+{
+    struct mqtt *mqtt = ctx;
+    const char *reason = text;
+
+    (void)size;
+    /* "thread:error:code:library:function:REASON:file:line:detail" (ERR_print_errors_cb(3)) */
+    for (int i = 0; i < 5 && reason; i++)
+        reason = strchr(reason, ':') ? strchr(reason, ':') + 1 : NULL;
+    if (reason)
+        snprintf(mqtt->tls_error, sizeof(mqtt->tls_error), "%.*s", (int)strcspn(reason, ":\n"),
+                 reason);
+    return 1;
+}
+
+static void on_connected(void *ctx, MQTTAsync_successData *ok)
+{
+    (void)ok;
+    tell(ctx, &(struct mqtt_event){.kind = MQTT_CONNECTED});
+}
+
+static void on_connected5(void *ctx, MQTTAsync_successData5 *ok)
+{
+    (void)ok;
+    tell(ctx, &(struct mqtt_event){.kind = MQTT_CONNECTED});
+}
+
+/* CONNACK codes of MQTT 3.1.1, section 3.2.2.3. */
+static const char *connack_text(int code)
+{
+    static const char *const texts[] = {
+        NULL,
+        "the broker refuses MQTT 3.1.1",
+        "the broker refuses this client id",
+        "the broker is not available",
+        "the broker refuses this user name or password",
+        "the broker does not let this client in",
+    };
+
+    return code > 0 && (size_t)code < sizeof(texts) / sizeof(texts[0]) ? texts[code] : NULL;
+}
+
+static void on_connect_failure(void *ctx, MQTTAsync_failureData *failure)
+{
+    struct mqtt *mqtt = ctx;
+    const char *text = failure ? connack_text(failure->code) : NULL;
+
+    if (!text)
+        text = failure && failure->message ? failure->message : "no connection";
+    tell_end(mqtt, text, mqtt->tls_error);
+}
+
+static void on_connect_failure5(void *ctx, MQTTAsync_failureData5 *failure)
+{
+    struct mqtt *mqtt = ctx;
+    const char *text = NULL;
+
+    /* The reason of a CONNACK comes in either of the two. */
+    if (failure && failure->code >= MQTTREASONCODE_UNSPECIFIED_ERROR)
+        text = MQTTReasonCode_toString((enum MQTTReasonCodes)failure->code);
+    else if (failure && failure->reasonCode >= MQTTREASONCODE_UNSPECIFIED_ERROR)
+        text = MQTTReasonCode_toString(failure->reasonCode);
+    if (!text)
+        text = failure && failure->message ? failure->message : "no connection";
+    tell_end(mqtt, text, mqtt->tls_error);
+}
+
+static void on_lost(void *ctx, char *cause)
+{
+    tell_end(ctx, "the connection was lost", cause);
+}
+
+static void on_server_disconnect(void *ctx, MQTTProperties *properties,
+                                 enum MQTTReasonCodes reason)
+{
+    struct mqtt_event event = {.kind = MQTT_ENDED,
+                               .taken_over = reason == MQTTREASONCODE_SESSION_TAKEN_OVER};
+    const char *text = MQTTReasonCode_toString(reason);
+
+    (void)properties;
+    snprintf(event.text, sizeof(event.text), "the broker ended the connection: %s",
+             text ? text : "no reason given");
+    tell(ctx, &event);
+}
+
+static void on_disconnected(void *ctx, MQTTAsync_successData *ok)
+{
+    (void)ok;
+    tell_end(ctx, "disconnected", NULL);
+}
+
+static void on_disconnected5(void *ctx, MQTTAsync_successData5 *ok)
+{
+    (void)ok;
+    tell_end(ctx, "disconnected", NULL);
+}
+
+static void on_disconnect_failure(void *ctx, MQTTAsync_failureData *failure)
+{
+    (void)failure;
+    tell_end(ctx, "disconnected", NULL);
+}
+
+static void on_disconnect_failure5(void *ctx, MQTTAsync_failureData5 *failure)
+{
+    (void)failure;
+    tell_end(ctx, "disconnected", NULL);
+}
+
+static void count_code(struct mqtt_event *event, size_t filter, int code)
+{
+    if (code >= 0 && code <= GRANTED_MOST)
+        return;
+    if (event->refused++ == 0)
+        event->first = filter;
+}
+
+/* The codes of single filters arrive only here; a refused one is no failure of the whole. */
+static void on_subscribed(void *ctx, MQTTAsync_successData *ok)
+{
+    struct mqtt_event event = {.kind = MQTT_SUBSCRIBED};
+    struct mqtt *mqtt = ctx;
+
+    for (size_t i = 0; ok && i < mqtt->filters; i++)
+        count_code(&event, i, ok->alt.qosList[i]);
+    tell(mqtt, &event);
+}
+
+static void on_subscribed5(void *ctx, MQTTAsync_successData5 *ok)
+{
+    struct mqtt_event event = {.kind = MQTT_SUBSCRIBED};
+
+    for (int i = 0; ok && i < ok->alt.sub.reasonCodeCount; i++)
+        count_code(&event, (size_t)i, (int)ok->alt.sub.reasonCodes[i]);
+    tell(ctx, &event);
+}
+
+static void on_subscribe_failure(void *ctx, MQTTAsync_failureData *failure)
+{
+    tell_end(ctx, "the broker refused the subscriptions", failure ? failure->message : NULL);
+}
+
+static void on_subscribe_failure5(void *ctx, MQTTAsync_failureData5 *failure)
+{
+    tell_end(ctx, "the broker refused the subscriptions",
+             failure ? MQTTReasonCode_toString(failure->reasonCode) : NULL);
+}
+
+static void on_delivered(void *ctx, MQTTAsync_successData *ok)
+{
+    tell(ctx, &(struct mqtt_event){.kind = MQTT_DELIVERED, .token = ok->token});
+}
+
+static void on_delivered5(void *ctx, MQTTAsync_successData5 *ok)
+{
+    tell(ctx, &(struct mqtt_event){.kind = MQTT_DELIVERED, .token = ok->token});
+}
+
+/* MQTT 3.1.1 has no refusal of a message: this is the end of the connection, told elsewhere. */
+static void on_publish_failure(void *ctx, MQTTAsync_failureData *failure)
+{
+    (void)ctx;
+    (void)failure;
+}
+
+static void on_publish_failure5(void *ctx, MQTTAsync_failureData5 *failure)
+{
+    struct mqtt_event event = {.kind = MQTT_REFUSED, .token = failure->token};
+    const char *text;
+
+    if (failure->reasonCode < MQTTREASONCODE_UNSPECIFIED_ERROR)
+        return;
+    text = MQTTReasonCode_toString(failure->reasonCode);
+    snprintf(event.text, sizeof(event.text), "%s", text ? text : "no reason given");
+    tell(ctx, &event);
+}
+
+static char *copy_text(const char *bytes, size_t size)
+{
+    char *copy = malloc(size + 1);
+
+    if (copy) {
+        if (size > 0)
+            memcpy(copy, bytes, size);
+        copy[size] = '\0';
+    }
+    return copy;
+}
+
+static bool copy_properties(struct arrival *arrival, MQTTProperties *from)
+{
+    MQTTProperty *property;
+
+    if (MQTTProperties_hasProperty(from, MQTTPROPERTY_CODE_MESSAGE_EXPIRY_INTERVAL)) {
+        arrival->has_expiry = true;
+        arrival->expiry_s = (uint32_t)MQTTProperties_getNumericValue(
+            from, MQTTPROPERTY_CODE_MESSAGE_EXPIRY_INTERVAL);
+    }
+    property = MQTTProperties_getProperty(from, MQTTPROPERTY_CODE_RESPONSE_TOPIC);
+    if (property) {
+        arrival->response_topic =
+            copy_text(property->value.data.data, (size_t)property->value.data.len);
+        if (!arrival->response_topic)
+            return false;
+    }
+    property = MQTTProperties_getProperty(from, MQTTPROPERTY_CODE_CORRELATION_DATA);
+    if (property) {
+        arrival->correlation_size = (size_t)property->value.data.len;
+        arrival->correlation = copy_text(property->value.data.data, arrival->correlation_size);
+        if (!arrival->correlation)
+            return false;
+    }
+    return true;
+}
+
+static struct arrival *arrival_of(const char *topic, MQTTAsync_message *message)
+{
+    struct arrival *arrival = calloc(1, sizeof(*arrival));
+
+    if (!arrival)
+        return NULL;
+    arrival->topic = strdup(topic);
+    arrival->size = (size_t)message->payloadlen;
+    arrival->payload = copy_text(message->payload, arrival->size);
+    arrival->retained = message->retained != 0;
+    arrival->dup = message->dup != 0;
+    if (!arrival->topic || !arrival->payload ||
+        !copy_properties(arrival, &message->properties)) {
+        arrival_free(arrival);
+        return NULL;
+    }
+    return arrival;
+}
+
+/* The acknowledgement leaves when this returns, whatever it returns; 0 only makes it come again
+   at the next packet. */
+static int on_message(void *ctx, char *topic, int topic_size, MQTTAsync_message *message)
+{
+    struct mqtt *mqtt = ctx;
+    /* No topic of ours holds a NUL. Without one the size is 0 or right, as Paho pleases. */
+    bool whole = topic_size == 0 || strlen(topic) == (size_t)topic_size;
+    struct arrival *arrival = whole ? arrival_of(topic, message) : NULL;
+
+    MQTTAsync_freeMessage(&message);
+    MQTTAsync_free(topic);
+    if (arrival)
+        mqtt->settings.arrived(mqtt->settings.ctx, arrival);
+    return 1;
+}
+
+/* --- what the link thread asks --- */
+
+static int add_number(MQTTProperties *properties, enum MQTTPropertyCodes code, unsigned number)
+{
+    MQTTProperty property = {.identifier = code};
+
+    property.value.integer4 = number;
+    return MQTTProperties_add(properties, &property);
+}
+
+static MQTTAsync_SSLOptions tls_options(struct mqtt *mqtt)
+{
+    MQTTAsync_SSLOptions tls = MQTTAsync_SSLOptions_initializer;
+
+    tls.struct_version = 5;
+    tls.enableServerCertAuth = 1;
+    tls.verify = 1; /* the host name; off unless asked for */
+    tls.trustStore = mqtt->settings.ca_file;
+    tls.disableDefaultTrustStore = mqtt->settings.ca_file != NULL;
+    tls.keyStore = mqtt->settings.cert_file;
+    tls.privateKey = mqtt->settings.key_file;
+    tls.ssl_error_cb = on_tls_error;
+    tls.ssl_error_context = mqtt;
+    return tls;
+}
+
+static MQTTAsync_willOptions will_options(const struct mqtt_settings *settings)
+{
+    MQTTAsync_willOptions will = MQTTAsync_willOptions_initializer;
+
+    will.topicName = settings->will_topic;
+    will.message = settings->will_body;
+    will.retained = 1;
+    will.qos = QOS;
+    return will;
+}
+
+static int connect_now(struct mqtt *mqtt)
+{
+    const struct mqtt_settings *settings = &mqtt->settings;
+    MQTTAsync_connectOptions options = MQTTAsync_connectOptions_initializer;
+    MQTTAsync_connectOptions options5 = MQTTAsync_connectOptions_initializer5;
+    MQTTAsync_SSLOptions tls = tls_options(mqtt);
+    MQTTAsync_willOptions will = will_options(settings);
+    MQTTProperties properties = MQTTProperties_initializer;
+    int rc;
+
+    if (settings->protocol == 5) {
+        options = options5;
+        options.onSuccess5 = on_connected5;
+        options.onFailure5 = on_connect_failure5;
+        add_number(&properties, MQTTPROPERTY_CODE_SESSION_EXPIRY_INTERVAL,
+                   settings->session_expiry_s);
+        options.connectProperties = &properties;
+        options.cleanstart = 0;
+    } else {
+        options.onSuccess = on_connected;
+        options.onFailure = on_connect_failure;
+        options.MQTTVersion = MQTTVERSION_3_1_1;
+        options.cleansession = 0;
+    }
+    options.context = mqtt;
+    options.keepAliveInterval = (int)settings->keepalive_s;
+    options.connectTimeout = CONNECT_LIMIT_S;
+    options.automaticReconnect = 0;
+    options.username = settings->username;
+    options.binarypwd.data = settings->password;
+    options.binarypwd.len = (int)settings->password_size;
+    options.will = &will;
+    options.ssl = settings->tls ? &tls : NULL;
+    rc = MQTTAsync_connect(mqtt->client, &options);
+    MQTTProperties_free(&properties);
+    return rc;
+}
+
+int mqtt_open(struct mqtt **ret, const struct mqtt_settings *settings, char *why,
+              size_t why_size)
+{
+    MQTTAsync_createOptions options = MQTTAsync_createOptions_initializer;
+    struct mqtt *mqtt = calloc(1, sizeof(*mqtt));
+    int rc;
+
+    if (!mqtt)
+        return -ENOMEM;
+    mqtt->settings = *settings;
+    options.MQTTVersion = settings->protocol == 5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
+    rc = MQTTAsync_createWithOptions(&mqtt->client, settings->uri, settings->client_id,
+                                     MQTTCLIENT_PERSISTENCE_NONE, NULL, &options);
+    if (rc != MQTTASYNC_SUCCESS)
+        goto fail_mqtt;
+    rc = MQTTAsync_setCallbacks(mqtt->client, mqtt, on_lost, on_message, NULL);
+    if (rc == MQTTASYNC_SUCCESS && settings->protocol == 5)
+        rc = MQTTAsync_setDisconnected(mqtt->client, mqtt, on_server_disconnect);
+    if (rc == MQTTASYNC_SUCCESS)
+        rc = connect_now(mqtt);
+    if (rc != MQTTASYNC_SUCCESS)
+        goto fail_client;
+    *ret = mqtt;
+    return 0;
+
+fail_client:
+    MQTTAsync_destroy(&mqtt->client);
+fail_mqtt:
+    snprintf(why, why_size, "%s", MQTTAsync_strerror(rc));
+    free(mqtt);
+    return -EIO;
+}
+
+static MQTTAsync_responseOptions response_options(struct mqtt *mqtt,
+                                                  MQTTAsync_onSuccess *success,
+                                                  MQTTAsync_onSuccess5 *success5,
+                                                  MQTTAsync_onFailure *failure,
+                                                  MQTTAsync_onFailure5 *failure5)
+{
+    MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
+    bool five = mqtt->settings.protocol == 5; /* Paho refuses both kinds at once */
+
+    options.context = mqtt;
+    options.onSuccess = five ? NULL : success;
+    options.onFailure = five ? NULL : failure;
+    options.onSuccess5 = five ? success5 : NULL;
+    options.onFailure5 = five ? failure5 : NULL;
+    return options;
+}
+
+int mqtt_subscribe(struct mqtt *mqtt, char *const *filters, size_t count)
+{
+    MQTTAsync_responseOptions options = response_options(
+        mqtt, on_subscribed, on_subscribed5, on_subscribe_failure, on_subscribe_failure5);
+    int qos[MQTT_FILTERS];
+
+    for (size_t i = 0; i < MQTT_FILTERS; i++)
+        qos[i] = QOS;
+    mqtt->filters = count;
+    return MQTTAsync_subscribeMany(mqtt->client, (int)count, filters, qos, &options) ==
+                   MQTTASYNC_SUCCESS
+               ? 0
+               : -EIO;
+}
+
+int mqtt_publish(struct mqtt *mqtt, const struct outgoing *from, int *token)
+{
+    MQTTAsync_responseOptions options = response_options(
+        mqtt, on_delivered, on_delivered5, on_publish_failure, on_publish_failure5);
+    MQTTAsync_message message = MQTTAsync_message_initializer;
+    MQTTProperty correlation = {.identifier = MQTTPROPERTY_CODE_CORRELATION_DATA};
+    int rc;
+
+    message.payload = from->body;
+    message.payloadlen = (int)strlen(from->body);
+    message.qos = QOS;
+    message.retained = from->retain;
+    if (from->correlation && mqtt->settings.protocol == 5) {
+        correlation.value.data.data = from->correlation;
+        correlation.value.data.len = (int)from->correlation_size;
+        if (MQTTProperties_add(&message.properties, &correlation) != 0)
+            return -ENOMEM;
+    }
+    rc = MQTTAsync_sendMessage(mqtt->client, from->topic, &message, &options);
+    MQTTProperties_free(&message.properties);
+    *token = options.token;
+    if (rc == MQTTASYNC_BAD_UTF8_STRING)
+        return MQTT_E_UNFIT;
+    return rc == MQTTASYNC_SUCCESS ? 0 : -EIO;
+}
+
+int mqtt_disconnect(struct mqtt *mqtt, int limit_ms)
+{
+    MQTTAsync_disconnectOptions options = MQTTAsync_disconnectOptions_initializer;
+    MQTTAsync_disconnectOptions options5 = MQTTAsync_disconnectOptions_initializer5;
+
+    if (mqtt->settings.protocol == 5) {
+        options = options5;
+        options.onSuccess5 = on_disconnected5;
+        options.onFailure5 = on_disconnect_failure5;
+    } else {
+        options.onSuccess = on_disconnected;
+        options.onFailure = on_disconnect_failure;
+    }
+    options.context = mqtt;
+    options.timeout = limit_ms;
+    return MQTTAsync_disconnect(mqtt->client, &options) == MQTTASYNC_SUCCESS ? 0 : -EIO;
+}
+
+void mqtt_close(struct mqtt *mqtt)
+{
+    if (!mqtt)
+        return;
+    MQTTAsync_destroy(&mqtt->client);
+    free(mqtt);
+}
