@@ -1,0 +1,147 @@
+#include "commands/commands.h"
+#include "commands/fetch.h"
+#include "commands/grid.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+    "Usage: jobgate devices [--where CONDITION]\n"
+    "\n"
+    "Lists the gateway's devices with their state and what was last asked of them.\n"
+    "\n"
+    "  --where COND    only those that the condition selects, as in a job\n"
+    "  --config FILE   the site (/etc/jobgate/jobgate.conf)\n"
+    "  --socket PATH   the gateway's socket (/run/jobgate/jobgate.sock)\n"
+    "  --json          print the devices as JSON\n"
+    "\n"
+    "Example:\n"
+    "  jobgate devices --where \"tags.building = 43 AND tags.floor = 3\"\n";
+
+static enum tone tone_of_state(const char *state)
+{
+    if (strcmp(state, "online") == 0)
+        return TONE_GOOD;
+    return strcmp(state, "offline") == 0 ? TONE_BAD : TONE_DIM;
+}
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text ? text : "";
+}
+
+/* "2030-01-15T22:00:01.500Z" to the second, as people read it. */
+static void print_time(struct grid *grid, size_t column, const char *text)
+{
+    if (strlen(text) >= 19 && text[10] == 'T')
+        grid_cell(grid, column, TONE_PLAIN, "%.10s %.8s", text, text + 11);
+    else
+        grid_cell(grid, column, TONE_PLAIN, "%s", text);
+}
+
+/* A record, or its code alone. */
+static void print_outcome(struct grid *grid, size_t column, const json_t *outcome)
+{
+    const json_t *error = json_object_get(outcome, "error");
+    const char *status = text_of(outcome, "status");
+
+    if (json_is_string(outcome))
+        grid_cell(grid, column, TONE_PLAIN, "%s", json_string_value(outcome));
+    else if (error)
+        grid_cell(grid, column, TONE_BAD, "%s %s", text_of(error, "code"),
+                  text_of(error, "description"));
+    else
+        grid_cell(grid, column, TONE_GOOD, "%s", status);
+}
+
+static void print_devices(json_t *devices)
+{
+    struct terminal terminal = terminal_of(stdout);
+    struct grid grid;
+    json_t *device;
+    size_t i;
+
+    grid_init(&grid, (const char *const[]){"DEVICE", "LINE", ">UNIT", "PROFILE", "STATE",
+                                           "SINCE (UTC)", "LAST OUTCOME", NULL});
+    json_array_foreach(devices, i, device)
+    {
+        const json_t *own = json_object_get(device, "jobgate");
+
+        grid_row(&grid);
+        grid_cell(&grid, 0, TONE_PLAIN, "%s", text_of(device, "deviceId"));
+        grid_cell(&grid, 1, TONE_PLAIN, "%s", text_of(own, "line"));
+        grid_cell(&grid, 2, TONE_PLAIN, "%d",
+                  (int)json_integer_value(json_object_get(own, "unit")));
+        grid_cell(&grid, 3, TONE_PLAIN, "%s", text_of(own, "profile"));
+        grid_cell(&grid, 4, tone_of_state(text_of(own, "state")), "%s", text_of(own, "state"));
+        print_time(&grid, 5, text_of(own, "since"));
+        print_outcome(&grid, 6, json_object_get(own, "lastOutcome"));
+    }
+    grid_print(&grid, &terminal);
+    grid_deinit(&grid);
+}
+
+/* Of all devices those that a query selected, in the order of the site. */
+static json_t *chosen(json_t *devices, json_t *twins)
+{
+    json_t *ids = json_object(), *list = json_array(), *each;
+    size_t i;
+
+    json_array_foreach(twins, i, each)
+        json_object_set_new(ids, text_of(each, "deviceId"), json_true());
+    json_array_foreach(devices, i, each)
+    {
+        if (json_object_get(ids, text_of(each, "deviceId")))
+            json_array_append(list, each);
+    }
+    json_decref(ids);
+    return list;
+}
+
+static int choose(const struct client *client, const struct options *options, const char *where,
+                  json_t **devices)
+{
+    json_t *twins = NULL, *list;
+    char *query;
+    int status;
+
+    if (asprintf(&query, "SELECT * FROM devices WHERE %s", where) < 0)
+        return EXIT_UNREACHABLE;
+    status = fetch_query(client, options, query, &twins);
+    free(query);
+    if (status != EXIT_DONE)
+        return status;
+    list = chosen(*devices, twins);
+    json_decref(twins);
+    json_decref(*devices);
+    *devices = list;
+    return EXIT_DONE;
+}
+
+int command_devices(int argc, char **argv)
+{
+    const char *where = NULL;
+    const struct option_spec more[] = {{"where", &where, NULL}, {NULL, NULL, NULL}};
+    struct options options;
+    int status = options_read(&options, argc, argv, more, 0, 0, help);
+    json_t *devices = NULL;
+    struct client client;
+    int r;
+
+    if (status != OPTIONS_GO_ON)
+        return status;
+    r = client_init(&client, &options);
+    if (r != 0)
+        return client_complain(&client, &options, r);
+    status = fetch(&client, &options, "GET", "/devices", NULL, &devices);
+    if (status == EXIT_DONE && where)
+        status = choose(&client, &options, where, &devices);
+    if (status == EXIT_DONE && options.json)
+        print_json(json_incref(devices));
+    else if (status == EXIT_DONE)
+        print_devices(devices);
+    json_decref(devices);
+    return status;
+}
