@@ -107,12 +107,6 @@ static void add_status(void *ctx, json_t *status)
     json_object_set_new(status, "links", json_object());
 }
 
-/* The site's own wins where it is linked in. */
-__attribute__((weak)) size_t site_device(const struct site *site, const char *id)
-{
-    return strcmp(id, site->devices[0].id) == 0 ? 0 : SITE_NONE;
-}
-
 static struct site *site_of_one(void)
 {
     static char id[] = "room-07";

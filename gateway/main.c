@@ -1,0 +1,125 @@
+/*
+ * The command line: which command, and what there is.
+ */
+#include "commands/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *use;
+};
+
+static const struct command commands[] = {
+    {"run", command_run, "the gateway"},
+    {"check", command_check, "is this site right?"},
+    {"sim", command_sim, "play every device of the site"},
+    {"plan", command_plan, "the frames that a call would send"},
+    {"devices", command_devices, "the devices and their state"},
+    {"read", command_read, "read points of a device"},
+    {"write", command_write, "write points of a device"},
+    {"call", command_call, "call a method of a device"},
+    {"job", command_job, "submit, list, show, watch, cancel jobs"},
+};
+
+enum { COMMANDS = sizeof(commands) / sizeof(*commands), WORD_MOST = 16 };
+
+static void print_help(FILE *to)
+{
+    fputs("Usage: jobgate COMMAND [ARGUMENTS]\n"
+          "\n"
+          "A gateway between MQTT, IoT Hub or HTTP and Modbus devices.\n"
+          "\n",
+          to);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].use);
+    fputs(
+        "\n"
+        "jobgate COMMAND --help tells more about each.\n"
+        "Exit status: 0 done, 1 the request failed on a device, 2 wrong use or configuration,\n"
+        "3 the gateway or a line cannot be reached.\n"
+        "\n"
+        "Example:\n"
+        "  jobgate check --config /etc/jobgate/jobgate.conf\n",
+        to);
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Letters to change, add or leave out to make one word of the other (Levenshtein). */
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[WORD_MOST + 1];
+    size_t size = strlen(b);
+
+    for (size_t j = 0; j <= size; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= strlen(a); i++) {
+        size_t corner = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= size; j++) {
+            size_t above = row[j];
+
+            row[j] = least(least(row[j] + 1, row[j - 1] + 1), corner + (a[i - 1] != b[j - 1]));
+            corner = above;
+        }
+    }
+    return row[size];
+}
+
+static const char *nearest(const char *word)
+{
+    const char *best = NULL;
+    size_t best_distance = 3;
+
+    if (strlen(word) > WORD_MOST)
+        return NULL;
+    for (size_t i = 0; i < COMMANDS; i++) {
+        size_t now = distance(word, commands[i].name);
+
+        if (now < best_distance) {
+            best_distance = now;
+            best = commands[i].name;
+        }
+    }
+    return best;
+}
+
+static int refuse(const char *word)
+{
+    const char *meant = nearest(word);
+
+    if (meant)
+        fprintf(stderr, "jobgate: there is no command \"%s\"; is it \"%s\"?\n", word, meant);
+    else
+        fprintf(stderr, "jobgate: there is no command \"%s\"; see jobgate --help\n", word);
+    return EXIT_WRONG;
+}
+
+int main(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : NULL;
+
+    if (!word) {
+        print_help(stderr);
+        return EXIT_WRONG;
+    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
+        print_help(stdout);
+        return EXIT_DONE;
+    }
+    if (strcmp(word, "--version") == 0) {
+        puts("jobgate " JOBGATE_VERSION);
+        return EXIT_DONE;
+    }
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(word, commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    return refuse(word);
+}
