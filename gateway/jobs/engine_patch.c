@@ -110,11 +110,6 @@ struct plan *patch_without_superseded(struct engine *engine, struct task *task,
     return own;
 }
 
-static const struct plan *plan_of(const struct task *task)
-{
-    return task->run ? task->run->plan : NULL;
-}
-
 /* What became of one property, in the order of the patch. */
 struct property_end {
     const char *path;
@@ -127,7 +122,7 @@ struct property_end {
 
 static size_t ends_of(const struct task *task, struct property_end *ends)
 {
-    const struct plan *plan = plan_of(task);
+    const struct plan *plan = task->run->plan;
     const struct profile *profile = &task->run->site->profiles[plan->profile];
     size_t count = 0;
 
@@ -176,7 +171,7 @@ static size_t place_in(const json_t *patch, const char *path, size_t base)
 
 json_t *patch_payload(const struct task *task, enum code *code, char *text, size_t size)
 {
-    const struct plan *plan = plan_of(task);
+    const struct plan *plan = task->run->plan;
     const json_t *patch = task->job->request->action.arguments;
     struct property_end *ends =
         calloc(plan->result_count + plan->refusal_count + 1, sizeof(*ends));
@@ -258,15 +253,15 @@ static void acknowledge_all(struct engine *engine, struct task *task, const json
 void patch_acknowledge(struct engine *engine, struct task *task, struct moment now)
 {
     struct twin *twin = &engine->devices[task->device].twin;
-    const struct plan *plan = plan_of(task);
     int64_t version = task->job->call ? task->job->version : twin->desired_version;
 
-    if (!plan) {
+    if (!task->run) {
         acknowledge_all(engine, task, task->job->request->action.arguments, "",
                         code_name(task->code));
         reported_changed(engine, task->device, now);
         return;
     }
+    const struct plan *plan = task->run->plan;
     struct property_end *ends =
         calloc(plan->result_count + plan->refusal_count + 1, sizeof(*ends));
     size_t count = ends ? ends_of(task, ends) : 0;
