@@ -28,6 +28,7 @@ struct outgoing {
     bool retain;
     void *correlation; /* MQTT 5 correlation data, or NULL */
     size_t correlation_size;
+    unsigned tries;  /* the sender's: how often it failed */
     uint64_t number; /* the outbox's: order of giving */
     struct outgoing *next;
 };

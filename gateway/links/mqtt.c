@@ -80,29 +80,37 @@ static const char *connack_text(int code)
     return code > 0 && (size_t)code < sizeof(texts) / sizeof(texts[0]) ? texts[code] : NULL;
 }
 
+/* Paho says little: a wrong name in the certificate sounds like a silent host. */
+static void tell_failure(struct mqtt *mqtt, const char *refusal, const char *message)
+{
+    const char *more = mqtt->tls_error;
+
+    if (!refusal && mqtt->settings.tls && !more[0])
+        more = "nobody answers, or the certificate is for another host name";
+    if (refusal)
+        tell_end(mqtt, refusal, NULL);
+    else
+        tell_end(mqtt, message ? message : "no connection", more);
+}
+
 static void on_connect_failure(void *ctx, MQTTAsync_failureData *failure)
 {
-    struct mqtt *mqtt = ctx;
-    const char *text = failure ? connack_text(failure->code) : NULL;
-
-    if (!text)
-        text = failure && failure->message ? failure->message : "no connection";
-    tell_end(mqtt, text, mqtt->tls_error);
+    tell_failure(ctx, failure ? connack_text(failure->code) : NULL,
+                 failure ? failure->message : NULL);
 }
 
 static void on_connect_failure5(void *ctx, MQTTAsync_failureData5 *failure)
 {
-    struct mqtt *mqtt = ctx;
-    const char *text = NULL;
+    int code =
+        failure ? failure->code : 0; /* the reason of a CONNACK is in either of the two */
 
-    /* The reason of a CONNACK comes in either of the two. */
-    if (failure && failure->code >= MQTTREASONCODE_UNSPECIFIED_ERROR)
-        text = MQTTReasonCode_toString((enum MQTTReasonCodes)failure->code);
-    else if (failure && failure->reasonCode >= MQTTREASONCODE_UNSPECIFIED_ERROR)
-        text = MQTTReasonCode_toString(failure->reasonCode);
-    if (!text)
-        text = failure && failure->message ? failure->message : "no connection";
-    tell_end(mqtt, text, mqtt->tls_error);
+    if (failure && code < MQTTREASONCODE_UNSPECIFIED_ERROR)
+        code = failure->reasonCode;
+    tell_failure(ctx,
+                 code >= MQTTREASONCODE_UNSPECIFIED_ERROR
+                     ? MQTTReasonCode_toString((enum MQTTReasonCodes)code)
+                     : NULL,
+                 failure ? failure->message : NULL);
 }
 
 static void on_lost(void *ctx, char *cause)
@@ -309,6 +317,7 @@ static MQTTAsync_SSLOptions tls_options(struct mqtt *mqtt)
     tls.disableDefaultTrustStore = mqtt->settings.ca_file != NULL;
     tls.keyStore = mqtt->settings.cert_file;
     tls.privateKey = mqtt->settings.key_file;
+    tls.privateKeyPassword = ""; /* else OpenSSL asks at the terminal for one */
     tls.ssl_error_cb = on_tls_error;
     tls.ssl_error_context = mqtt;
     return tls;

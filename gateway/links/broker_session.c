@@ -1,0 +1,303 @@
+#include "links/broker_session.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <assert.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define CONNECT_LIMIT_US   INT64_C(60000000)
+#define SUBSCRIBE_LIMIT_US INT64_C(30000000)
+#define FLUSH_LIMIT_US     INT64_C(250000)
+#define LEAVE_LIMIT_US     INT64_C(150000)
+
+enum { CAREFUL_AFTER = 3, TRIES_MOST = 3 };
+
+static void enter(struct session *session, enum session_state state, int64_t limit_us)
+{
+    session->state = state;
+    session->until_us = limit_us == MOMENT_NEVER ? MOMENT_NEVER : clock_boot_us() + limit_us;
+}
+
+static void end(struct session *session, const char *text)
+{
+    session->end = (struct mqtt_event){.kind = MQTT_ENDED};
+    snprintf(session->end.text, sizeof(session->end.text), "%s", text);
+    session->state = SESSION_ENDED;
+}
+
+/* An event, or NULL: it is time, or the outbox has something that can be sent. */
+static struct mqtt_event *next_event(struct session *session, int64_t until_us, bool sends)
+{
+    struct pollfd waits[2] = {
+        {.fd = queue_fd(session->events), .events = POLLIN},
+        {.fd = outbox_fd(session->outbox), .events = POLLIN},
+    };
+    struct mqtt_event *event = queue_take(session->events);
+    int64_t left_us = until_us == MOMENT_NEVER ? 0 : until_us - clock_boot_us();
+    struct timespec left = {.tv_sec = left_us / 1000000, .tv_nsec = left_us % 1000000 * 1000};
+
+    if (event || left_us < 0)
+        return event;
+    ppoll(waits, sends ? 2 : 1, until_us == MOMENT_NEVER ? NULL : &left, NULL);
+    return queue_take(session->events);
+}
+
+static void fly(struct session *session, struct outgoing *message)
+{
+    size_t i = 0;
+    int r;
+
+    while (session->flights[i].message)
+        i++;
+    assert(i < SESSION_FLIGHTS);
+    r = mqtt_publish(session->mqtt, message, &session->flights[i].token);
+    if (r == MQTT_E_UNFIT) {
+        log_warning("broker: an answer to a topic that is no UTF-8 was dropped");
+        outgoing_free(message);
+    } else if (r < 0) {
+        outbox_put_back(session->outbox, message);
+        end(session, "a message could not be sent");
+    } else {
+        session->flights[i].message = message;
+        session->flying++;
+    }
+}
+
+/* After some short sessions one message at a time, for a while: it may be one of them. */
+static bool may_send(const struct session *session)
+{
+    bool careful = session->shorts >= CAREFUL_AFTER &&
+                   clock_boot_us() - session->connected_us < SESSION_SHORT_US;
+
+    return (session->state == SESSION_UP || session->state == SESSION_FLUSHING) &&
+           session->flying < (careful ? 1 : SESSION_FLIGHTS);
+}
+
+static void send_what_fits(struct session *session)
+{
+    struct outgoing *message;
+
+    while (may_send(session) && (message = outbox_take(session->outbox)))
+        fly(session, message);
+}
+
+static void land(struct session *session, const struct mqtt_event *event)
+{
+    for (size_t i = 0; i < SESSION_FLIGHTS; i++) {
+        struct outgoing *message = session->flights[i].message;
+
+        if (!message || session->flights[i].token != event->token)
+            continue;
+        if (event->kind == MQTT_REFUSED)
+            log_warning("broker: %s was not taken: %s", message->topic, event->text);
+        if (event->kind == MQTT_DELIVERED)
+            session->sent(session->ctx);
+        outgoing_free(message);
+        session->flights[i].message = NULL;
+        session->flying--;
+    }
+}
+
+/* A message that was alone under way each time that the broker threw us off: it is to blame,
+   and would block all others for ever. */
+static bool is_to_blame(const struct session *session, struct outgoing *message)
+{
+    return session->flying == 1 && !session->end.taken_over &&
+           session_lasted_us(session) < SESSION_SHORT_US && ++message->tries >= TRIES_MOST;
+}
+
+/* Without an acknowledgement nobody knows: sent again, as QoS 1 allows. */
+static void bring_back(struct session *session)
+{
+    for (size_t i = 0; i < SESSION_FLIGHTS; i++) {
+        struct outgoing *message = session->flights[i].message;
+
+        session->flights[i].message = NULL;
+        if (message && is_to_blame(session, message)) {
+            log_error(
+                "broker: dropped %s of %zu bytes, at which the broker ended the connection "
+                "%d times",
+                message->topic, strlen(message->body), TRIES_MOST);
+            outgoing_free(message);
+        } else if (message) {
+            outbox_put_back(session->outbox, message);
+        }
+    }
+    session->flying = 0;
+}
+
+static void come_up(struct session *session)
+{
+    enter(session, SESSION_UP, MOMENT_NEVER);
+    session->up(session->ctx);
+}
+
+static void subscribe_more(struct session *session)
+{
+    size_t count = session->settings->filter_count - session->subscribed;
+
+    if (count == 0) {
+        come_up(session);
+        return;
+    }
+    if (count > MQTT_FILTERS)
+        count = MQTT_FILTERS;
+    enter(session, SESSION_SUBSCRIBING, SUBSCRIBE_LIMIT_US);
+    if (mqtt_subscribe(session->mqtt, session->settings->filters + session->subscribed, count) <
+        0)
+        end(session, "the subscriptions could not be sent");
+    session->subscribed += count;
+}
+
+static void take_subscribed(struct session *session, const struct mqtt_event *event)
+{
+    size_t before = (session->subscribed - 1) / MQTT_FILTERS * MQTT_FILTERS;
+
+    if (event->refused > 0)
+        log_error("broker: %zu subscriptions were not granted, the first is %s", event->refused,
+                  session->settings->filters[before + event->first]);
+    subscribe_more(session);
+}
+
+static void begin_stop(struct session *session)
+{
+    const struct mqtt_settings *settings = &session->settings->mqtt;
+    struct outgoing *last;
+
+    session->stop = true;
+    if (session->state != SESSION_UP) {
+        end(session, "stopped");
+        return;
+    }
+    last = outgoing_new(OUTGOING_STATE, strdup(settings->will_topic),
+                        strdup(settings->will_body), true);
+    if (last)
+        outbox_give(session->outbox, last);
+    enter(session, SESSION_FLUSHING, FLUSH_LIMIT_US);
+}
+
+static void leave(struct session *session)
+{
+    enter(session, SESSION_LEAVING, LEAVE_LIMIT_US);
+    if (mqtt_disconnect(session->mqtt, LEAVE_LIMIT_US / 1000) < 0)
+        end(session, "disconnected");
+}
+
+static void take_event(struct session *session, const struct mqtt_event *event)
+{
+    switch (event->kind) {
+    case MQTT_CONNECTED:
+        session->connected_us = clock_boot_us();
+        subscribe_more(session);
+        break;
+    case MQTT_SUBSCRIBED:
+        take_subscribed(session, event);
+        break;
+    case MQTT_DELIVERED:
+    case MQTT_REFUSED:
+        land(session, event);
+        break;
+    case MQTT_ENDED:
+        session->end = *event;
+        session->state = SESSION_ENDED;
+        break;
+    case MQTT_STOP:
+        begin_stop(session);
+        break;
+    }
+}
+
+static void time_is_up(struct session *session)
+{
+    switch (session->state) {
+    case SESSION_CONNECTING:
+        end(session, "no connection in time");
+        break;
+    case SESSION_SUBSCRIBING:
+        end(session, "the broker did not answer the subscriptions");
+        break;
+    case SESSION_FLUSHING:
+        leave(session);
+        break;
+    case SESSION_LEAVING:
+    case SESSION_UP:
+    case SESSION_ENDED:
+        end(session, "disconnected");
+        break;
+    }
+}
+
+static void serve(struct session *session)
+{
+    while (session->state != SESSION_ENDED) {
+        struct mqtt_event *event;
+
+        send_what_fits(session);
+        if (session->state == SESSION_FLUSHING && session->flying == 0)
+            leave(session);
+        event = next_event(session, session->until_us, may_send(session));
+        if (event)
+            take_event(session, event);
+        else if (clock_boot_us() >= session->until_us)
+            time_is_up(session);
+        free(event);
+    }
+}
+
+void session_forget_events(struct session *session)
+{
+    struct mqtt_event *event;
+
+    while ((event = queue_take(session->events))) {
+        session->stop |= event->kind == MQTT_STOP;
+        session->end.taken_over |= event->taken_over; /* may come behind "connection lost" */
+        free(event);
+    }
+}
+
+void session_run(struct session *session)
+{
+    char why[120];
+
+    session->connected_us = -1;
+    session->subscribed = 0;
+    enter(session, SESSION_CONNECTING, CONNECT_LIMIT_US);
+    if (mqtt_open(&session->mqtt, &session->settings->mqtt, why, sizeof(why)) < 0) {
+        end(session, why);
+        session->ended_us = clock_boot_us();
+        return;
+    }
+    serve(session);
+    session->ended_us = clock_boot_us();
+    session->down(session->ctx, session->end.text);
+    bring_back(session);
+    if (session_lasted_us(session) >= SESSION_SHORT_US)
+        session->shorts = 0;
+    else if (session_lasted_us(session) >= 0)
+        session->shorts++;
+    mqtt_close(session->mqtt);
+    session->mqtt = NULL;
+    session_forget_events(session);
+}
+
+int64_t session_lasted_us(const struct session *session)
+{
+    return session->connected_us < 0 ? -1 : session->ended_us - session->connected_us;
+}
+
+void session_pause(struct session *session, int64_t pause_us)
+{
+    int64_t until_us = clock_boot_us() + pause_us;
+
+    while (!session->stop && clock_boot_us() < until_us) {
+        struct mqtt_event *event = next_event(session, until_us, false);
+
+        session->stop |= event && event->kind == MQTT_STOP;
+        free(event);
+    }
+}

@@ -1,0 +1,54 @@
+/*
+ * Session: one connection of the broker link, from the try to its end. Part of the broker
+ * thread, and called on it alone; it lives in struct broker_thread and is used again for each
+ * try.
+ */
+#ifndef JOBGATE_LINKS_BROKER_SESSION_H
+#define JOBGATE_LINKS_BROKER_SESSION_H
+
+#include "links/broker_thread.h"
+
+enum { SESSION_FLIGHTS = 16 };            /* below the 20 that mosquitto allows a client */
+#define SESSION_SHORT_US INT64_C(5000000) /* ended so soon: not by chance */
+
+enum session_state {
+    SESSION_CONNECTING,
+    SESSION_SUBSCRIBING,
+    SESSION_UP,
+    SESSION_FLUSHING, /* asked to stop: what waits goes out, the will last */
+    SESSION_LEAVING,
+    SESSION_ENDED,
+};
+
+struct session {
+    const struct broker_thread_settings *settings;
+    struct queue *events; /* of Paho, and MQTT_STOP */
+    struct outbox *outbox;
+    void (*up)(void *ctx);
+    void (*down)(void *ctx, const char *why);
+    void (*sent)(void *ctx); /* the broker has a message */
+    void *ctx;
+
+    bool stop;             /* MQTT_STOP came */
+    struct mqtt_event end; /* why the last one ended */
+
+    /* its own */
+    struct mqtt *mqtt;
+    enum session_state state;
+    int64_t until_us;               /* of this state */
+    int64_t connected_us, ended_us; /* connected_us -1: never */
+    size_t subscribed;
+    struct {
+        struct outgoing *message; /* NULL: free */
+        int token;
+    } flights[SESSION_FLIGHTS];
+    size_t flying;
+    unsigned shorts; /* sessions in a row that ended soon after they were connected */
+};
+
+void session_run(struct session *session);
+int64_t session_lasted_us(const struct session *session);      /* -1: never connected */
+void session_pause(struct session *session, int64_t pause_us); /* until a stop, at most */
+void session_forget_events(struct session *session); /* nothing is taken for the next one's */
+
+#endif
