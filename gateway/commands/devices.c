@@ -1,6 +1,8 @@
+#include "base/clock.h"
 #include "commands/commands.h"
 #include "commands/fetch.h"
 #include "commands/grid.h"
+#include "jobs/timetext.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,28 +34,29 @@ static const char *text_of(const json_t *object, const char *name)
     return text ? text : "";
 }
 
-/* "2030-01-15T22:00:01.500Z" to the second, as people read it. */
+/* "2030-01-15T22:00:01.500Z" to the second, without the date where it is today's. */
 static void print_time(struct grid *grid, size_t column, const char *text)
 {
-    if (strlen(text) >= 19 && text[10] == 'T')
-        grid_cell(grid, column, TONE_PLAIN, "%.10s %.8s", text, text + 11);
-    else
+    char now[TIMETEXT_SIZE];
+
+    timetext_format(now, clock_wall_ms());
+    if (strlen(text) < 19 || text[10] != 'T')
         grid_cell(grid, column, TONE_PLAIN, "%s", text);
+    else if (strncmp(text, now, 10) == 0)
+        grid_cell(grid, column, TONE_PLAIN, "%.8s", text + 11);
+    else
+        grid_cell(grid, column, TONE_PLAIN, "%.10s %.8s", text, text + 11);
 }
 
-/* A record, or its code alone. */
+/* A record; what went wrong by its code alone, job show has the sentence. */
 static void print_outcome(struct grid *grid, size_t column, const json_t *outcome)
 {
     const json_t *error = json_object_get(outcome, "error");
-    const char *status = text_of(outcome, "status");
 
-    if (json_is_string(outcome))
-        grid_cell(grid, column, TONE_PLAIN, "%s", json_string_value(outcome));
-    else if (error)
-        grid_cell(grid, column, TONE_BAD, "%s %s", text_of(error, "code"),
-                  text_of(error, "description"));
+    if (error)
+        grid_cell(grid, column, TONE_BAD, "%s", text_of(error, "code"));
     else
-        grid_cell(grid, column, TONE_GOOD, "%s", status);
+        grid_cell(grid, column, TONE_GOOD, "%s", text_of(outcome, "status"));
 }
 
 static void print_devices(json_t *devices)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GAP = 2, LAST_LEAST = 12 };
+enum { GAP = 2, LAST_LEAST = 24 };
 
 void grid_init(struct grid *grid, const char *const *heads)
 {
@@ -88,30 +88,77 @@ static void measure(const struct grid *grid, const struct terminal *terminal, si
         if (column < last)
             used += widths[column] + GAP;
     }
-    if (terminal->width == 0 || used + widths[last] <= terminal->width)
-        return;
-    widths[last] = terminal->width > used + LAST_LEAST ? terminal->width - used : LAST_LEAST;
+    /* Where next to nothing is left the terminal's own wrapping reads better. */
+    if (terminal->width >= used + LAST_LEAST && used + widths[last] > terminal->width)
+        widths[last] = terminal->width - used;
 }
 
-static void print_cell(const struct grid *grid, const struct terminal *terminal, size_t column,
-                       size_t width, enum tone tone, const char *text)
+static void print_toned(const struct terminal *terminal, enum tone tone, const char *text,
+                        size_t size)
 {
-    size_t has = text_width(text);
-    size_t pad = has < width ? width - has : 0;
-    bool last = column == grid->columns - 1;
+    fprintf(terminal->to, "%s%.*s%s", terminal_tone(terminal, tone), (int)size, text,
+            tone == TONE_PLAIN ? "" : terminal_end(terminal));
+}
 
-    if (grid->right[column])
-        fprintf(terminal->to, "%*s", (int)pad, "");
-    fputs(terminal_tone(terminal, tone), terminal->to);
-    if (has > width)
-        fprintf(terminal->to, "%.*s…", (int)text_cut(text, width - 1), text);
-    else
-        fputs(text, terminal->to);
-    if (tone != TONE_PLAIN)
-        fputs(terminal_end(terminal), terminal->to);
-    if (!grid->right[column] && !last)
-        fprintf(terminal->to, "%*s", (int)pad, "");
-    fprintf(terminal->to, "%*s", last ? 0 : GAP, "");
+/* Bytes of the text that go on one line: to the last space that fits, or as many as fit. */
+static size_t line_of(const char *text, size_t width)
+{
+    size_t size = text_cut(text, width);
+
+    if (text[size] == '\0')
+        return size;
+    for (size_t space = size; space > 0; space--)
+        if (text[space] == ' ')
+            return space;
+    return size;
+}
+
+/* What does not fit goes on below, under its own column: a reason is never cut. */
+static void print_last(const struct terminal *terminal, size_t indent, size_t width,
+                       enum tone tone, const char *text)
+{
+    for (;;) {
+        size_t size = line_of(text, width);
+
+        print_toned(terminal, tone, text, size);
+        text += size + strspn(text + size, " ");
+        if (*text == '\0')
+            break;
+        fprintf(terminal->to, "\n%*s", (int)indent, "");
+    }
+    fputc('\n', terminal->to);
+}
+
+static void print_line(const struct grid *grid, const struct terminal *terminal,
+                       const size_t *widths, const struct cell *cells)
+{
+    size_t last = grid->columns - 1, indent = 0;
+
+    for (size_t column = 0; column < last; column++) {
+        const char *text = cells[column].text ? cells[column].text : "";
+        int pad = (int)(widths[column] - text_width(text));
+
+        if (grid->right[column])
+            fprintf(terminal->to, "%*s", pad, "");
+        print_toned(terminal, cells[column].tone, text, strlen(text));
+        fprintf(terminal->to, "%*s", (grid->right[column] ? 0 : pad) + GAP, "");
+        indent += widths[column] + GAP;
+    }
+    print_last(terminal, indent, widths[last], cells[last].tone,
+               cells[last].text ? cells[last].text : "");
+}
+
+static void print_heads(const struct grid *grid, const struct terminal *terminal,
+                        const size_t *widths)
+{
+    struct cell cells[GRID_COLUMNS_MOST];
+    char heads[GRID_COLUMNS_MOST][32];
+
+    for (size_t column = 0; column < grid->columns; column++) {
+        snprintf(heads[column], sizeof(heads[column]), "%s", grid->heads[column]);
+        cells[column] = (struct cell){.text = heads[column], .tone = TONE_HEAD};
+    }
+    print_line(grid, terminal, widths, cells);
 }
 
 void grid_print(const struct grid *grid, const struct terminal *terminal)
@@ -121,14 +168,7 @@ void grid_print(const struct grid *grid, const struct terminal *terminal)
     if (grid->failed)
         return;
     measure(grid, terminal, widths);
-    for (size_t column = 0; column < grid->columns; column++)
-        print_cell(grid, terminal, column, widths[column], TONE_HEAD, grid->heads[column]);
-    fputc('\n', terminal->to);
-    for (size_t row = 0; row < grid->rows; row++) {
-        for (size_t column = 0; column < grid->columns; column++)
-            print_cell(grid, terminal, column, widths[column],
-                       grid->cells[row * grid->columns + column].tone,
-                       cell_text(grid, row, column));
-        fputc('\n', terminal->to);
-    }
+    print_heads(grid, terminal, widths);
+    for (size_t row = 0; row < grid->rows; row++)
+        print_line(grid, terminal, widths, &grid->cells[row * grid->columns]);
 }

@@ -1,6 +1,6 @@
 /*
  * Grid: a table for people: rows of text in columns as wide as they need. On a terminal the
- * last column is cut to what the window leaves; elsewhere nothing is.
+ * last column goes on below where the window leaves too little; elsewhere a row is one line.
  */
 #ifndef JOBGATE_COMMANDS_GRID_H
 #define JOBGATE_COMMANDS_GRID_H

@@ -129,13 +129,14 @@ static void print_head(const json_t *job, const struct terminal *terminal)
     const json_t *method = json_object_get(job, "cloudToDeviceMethod");
     const char *name = json_string_value(json_object_get(method, "methodName"));
     const char *message = json_string_value(json_object_get(job, "statusMessage"));
+    const char *status = json_string_value(json_object_get(job, "status"));
 
     fprintf(terminal->to, "%s%s%s  %s  %s%s%s\n", terminal_tone(terminal, TONE_HEAD),
             json_string_value(json_object_get(job, "jobId")), terminal_end(terminal),
             name ? name : json_string_value(json_object_get(job, "type")),
             terminal_tone(terminal, TONE_DIM), condition ? condition : "",
             terminal_end(terminal));
-    if (message)
+    if (message && status && strcmp(status, "completed") != 0)
         fprintf(terminal->to, "%s\n", message);
 }
 

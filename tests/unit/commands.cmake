@@ -1,0 +1,2 @@
+unit_test(grid jobgate_commands)
+unit_test(progress jobgate_commands)
