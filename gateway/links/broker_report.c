@@ -66,12 +66,16 @@ static struct outgoing *answer(const struct site *site, const struct report *rep
     return message;
 }
 
-/* A call is answered in any case; of a job and a patch the share and the reported document
+/* A method is answered in any case; of a job and a patch the share and the reported document
    tell what becomes, so only a refusal is. */
 static bool is_heard(const struct report *report)
 {
-    return report->origin.link == LINK_BROKER && report->origin.topic &&
-           (report->code != CODE_NONE || (report->answers == REQUEST_CALL && report->method));
+    const struct origin *origin = &report->origin;
+
+    if (origin->link != LINK_BROKER || !origin->topic)
+        return false;
+    return report->code != CODE_NONE ||
+           (report->answers == REQUEST_CALL && !topic_is_complaint(origin->topic));
 }
 
 int outgoing_of_report(struct outgoing **ret, const struct site *site,

@@ -35,8 +35,9 @@ static void read_method(struct topic *topic, char *levels[LEVELS_MOST], size_t c
     else if (!id_is_method(topic->method))
         topic->wrong =
             "the topic names no method; letters, digits and _ . * ~ - are, up to 100";
-    else if (count == 5 && !id_is_short(levels[4]))
-        topic->wrong = "the request id is none; letters, digits and . _ : - are, up to 64";
+    else if (count == 5 && (!id_is_short(levels[4]) || strcmp(levels[4], "-") == 0))
+        topic->wrong = "the request id is none; letters, digits and . _ : - are, up to 64, but "
+                       "not - alone";
     else if (count == 5)
         topic->request_id = levels[4];
 }
@@ -60,6 +61,14 @@ void topic_read(struct topic *ret, const char *root, char *text)
         else if (count == 3 && strcmp(levels[2], "cancel") == 0)
             ret->kind = TOPIC_CANCEL;
     }
+}
+
+bool topic_is_complaint(const char *text)
+{
+    static const char end[] = "/results/-";
+    size_t size = strlen(text);
+
+    return size >= strlen(end) && strcmp(text + size - strlen(end), end) == 0;
 }
 
 bool topic_is_publishable(const char *text)

@@ -30,6 +30,8 @@ struct topic {
 
 /* Cuts `text` into its levels; *ret borrows from it. */
 void topic_read(struct topic *ret, const char *root, char *text);
+/* Is it results/-, where nobody waits for an answer, and only what went wrong is told? */
+bool topic_is_complaint(const char *text);
 /* May an answer be published there? A peer chose it: a wrong one would end our connection. */
 bool topic_is_publishable(const char *text);
 

@@ -272,7 +272,6 @@ static void answer_call(struct broker *link, struct request *request, const char
                             .origin = request->origin,
                             .answers = REQUEST_CALL,
                             .status = 200,
-                            .method = request->action.method,
                             .body = strdup(payload)};
 
     broker_report(link, &report);

@@ -346,7 +346,6 @@ static void a_calls_answer_carries_status_payload_and_correlation(void **state)
                                     .correlation = strdup("xy"),
                                     .correlation_size = 2};
     report.answers = REQUEST_CALL;
-    report.method = strdup("get");
     report.status = 200;
     send_report(report);
     assert_string_equal(answer->topic, "back");
@@ -355,13 +354,28 @@ static void a_calls_answer_carries_status_payload_and_correlation(void **state)
     assert_memory_equal(answer->correlation, "xy", 2);
 }
 
+static void a_patch_is_answered_only_when_it_went_wrong(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct report report = report_of(REPORT_ANSWER, "{}");
+
+        report.origin = (struct origin){.link = LINK_BROKER,
+                                        .topic = strdup("jg/v1/devices/room-1/results/-")};
+        report.answers = REQUEST_CALL;
+        report.code = i == 0 ? CODE_NONE : CODE_QUEUE_FULL;
+        report.status = code_status(report.code);
+        send_report(report);
+        assert_int_equal(answer != NULL, i);
+    }
+}
+
 static void an_answer_of_another_link_is_not_ours(void **state)
 {
     (void)state;
     struct report report = report_of(REPORT_ANSWER, "{}");
 
     report.origin = (struct origin){.link = LINK_API, .topic = strdup("back")};
-    report.method = strdup("get");
     send_report(report);
     assert_null(answer);
 }
@@ -425,6 +439,7 @@ int main(void)
         FACT(a_cancel_is_a_request_whatever_it_holds),
         FACT(reports_go_to_their_topics),
         FACT(a_calls_answer_carries_status_payload_and_correlation),
+        FACT(a_patch_is_answered_only_when_it_went_wrong),
         FACT(an_answer_of_another_link_is_not_ours),
         FACT(a_job_is_answered_by_its_share_unless_it_is_refused),
         FACT(a_refused_cancel_does_not_look_like_a_failed_job),

@@ -40,9 +40,9 @@ static void a_method_names_device_method_and_request(void **state)
 static void a_method_with_a_wrong_name_or_id_is_still_a_method(void **state)
 {
     (void)state;
-    static const char *const topics[] = {"methods",        "methods/",      "methods/re boot",
-                                         "methods/a/",     "methods/a/b c", "methods/a/b/c",
-                                         "methods/a/b/c/d"};
+    static const char *const topics[] = {"methods",       "methods/",       "methods/re boot",
+                                         "methods/a/",    "methods/a/b c",  "methods/a/-",
+                                         "methods/a/b/c", "methods/a/b/c/d"};
     char whole[100];
 
     for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++) {
