@@ -44,6 +44,9 @@ struct reader {
     char about[160]; /* 'point "setpoint": ', the start of each message; maybe empty */
 };
 
+/* Bytes of the UTF-8 character at `text` (RFC 3629); 0: there is none. */
+size_t text_character(const char *text, size_t left);
+
 /* A problem at a place, its text opened by what the reader is about. */
 __attribute__((format(printf, 3, 4))) void report(struct reader *reader, struct place place,
                                                   const char *format, ...);

@@ -275,7 +275,7 @@ static void read_text_key(struct reader *reader, const struct setting *setting,
 static void read_key(struct reader *reader, const struct setting *setting,
                      const struct key *key, void *into)
 {
-    void *at = (char *)into + key->offset;
+    void *at = into ? (char *)into + key->offset : NULL; /* NULL: all keys are KEY_OTHER */
 
     switch (key->type) {
     case KEY_OTHER:

@@ -106,33 +106,12 @@ fail:
     return false;
 }
 
-/* How many bytes of a UTF-8 sequence stand at `at`; 0: none is valid (RFC 3629). */
-static size_t utf8_length(const unsigned char *at, size_t left)
-{
-    size_t length = at[0] < 0x80   ? 1
-                    : at[0] < 0xC2 ? 0
-                    : at[0] < 0xE0 ? 2
-                    : at[0] < 0xF0 ? 3
-                                   : 4;
-
-    if (length == 0 || length > left || at[0] > 0xF4)
-        return 0;
-    for (size_t i = 1; i < length; i++) {
-        if ((at[i] & 0xC0) != 0x80)
-            return 0;
-    }
-    if ((at[0] == 0xE0 && at[1] < 0xA0) || (at[0] == 0xED && at[1] > 0x9F) ||
-        (at[0] == 0xF0 && at[1] < 0x90) || (at[0] == 0xF4 && at[1] > 0x8F))
-        return 0;
-    return length;
-}
-
 /* Is the line good text? One problem is enough for it. */
 static bool line_is_text(struct gather *gather, const char *line, size_t length,
                          struct place place)
 {
     for (size_t i = 0; i < length;) {
-        size_t step = utf8_length((const unsigned char *)line + i, length - i);
+        size_t step = text_character(line + i, length - i);
 
         if (line[i] == '\0') {
             problem_add(gather->reader->problems, place,
@@ -296,7 +275,8 @@ static void append_file(struct gather *gather, const char *path, struct place fr
         size_t here = (size_t)((stop ? stop : end) - at);
 
         place.line++;
-        if (gather->inside == PLAIN && is_include(at, here))
+        if (gather->inside == PLAIN && is_include(at, here) &&
+            line_is_text(gather, at, here, place))
             append_include(gather, at, here, place);
         else
             append_line(gather, at, here, place);

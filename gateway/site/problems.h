@@ -22,11 +22,12 @@ struct problems {
 };
 
 void problems_deinit(struct problems *problems);
-__attribute__((format(printf, 3, 4))) void problem_add(struct problems *problems, struct place place,
-                                                       const char *format, ...);
-__attribute__((format(printf, 3, 4))) void warning_add(struct problems *problems, struct place place,
-                                                       const char *format, ...);
+__attribute__((format(printf, 3, 4))) void
+problem_add(struct problems *problems, struct place place, const char *format, ...);
+__attribute__((format(printf, 3, 4))) void
+warning_add(struct problems *problems, struct place place, const char *format, ...);
 void problems_sort(struct problems *problems); /* by file and line */
-void problems_print(struct problems *problems, FILE *to); /* sorted; FILE:LINE: [warning:] text */
+void problems_print(struct problems *problems,
+                    FILE *to); /* sorted; FILE:LINE: [warning:] text */
 
 #endif

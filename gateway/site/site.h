@@ -56,7 +56,8 @@ struct point {
     uint16_t address; /* zero-based */
     uint16_t count;   /* registers; 1 for coils and discretes */
     enum point_type type;
-    uint8_t order[8]; /* order[i]: which byte of the big-endian value stands at byte i on the wire */
+    uint8_t order[8]; /* order[i]: which byte of the big-endian value stands at byte i on the
+                         wire */
     uint8_t bit_low, bit_count; /* a field inside one register; bit_count 0: the whole */
     bool scaled;                /* scale or offset given: the value is a real number */
     double scale, offset;       /* value = raw * scale + offset */
@@ -85,9 +86,10 @@ enum step_kind { STEP_WRITE, STEP_PULSE, STEP_WAIT, STEP_EXPECT, STEP_READ };
 /* One step of a method, as written in the profile. */
 struct step {
     enum step_kind kind;
-    size_t point;          /* WRITE, PULSE, EXPECT */
-    json_t *value;         /* WRITE, PULSE, EXPECT: fits the point (checked); NULL with `arg`, min, max */
-    char *arg;             /* WRITE, PULSE: name of the argument, or NULL */
+    size_t point; /* WRITE, PULSE, EXPECT */
+    json_t
+        *value; /* WRITE, PULSE, EXPECT: fits the point (checked); NULL with `arg`, min, max */
+    char *arg;  /* WRITE, PULSE: name of the argument, or NULL */
     json_t *fallback;      /* the argument's default, or NULL: it must be given */
     uint32_t duration_ms;  /* WAIT, PULSE */
     uint32_t within_ms;    /* EXPECT */
@@ -104,10 +106,10 @@ struct method {
     char *title; /* or NULL */
     struct step *steps;
     size_t step_count;
-    bool repeatable;          /* a step whose effect is unknown may be sent again */
-    bool once;                /* repeatable = false was written: each write of it is of class
-                                 trigger. Not set where false is only the default */
-    bool restore;             /* on_failure = "restore" */
+    bool repeatable; /* a step whose effect is unknown may be sent again */
+    bool once;       /* repeatable = false was written: each write of it is of class
+                        trigger. Not set where false is only the default */
+    bool restore;    /* on_failure = "restore" */
     struct place place;
 };
 
@@ -119,10 +121,10 @@ struct profile {
     struct method *methods;
     size_t method_count;
     enum numbering numbering;
-    uint32_t functions;            /* bit n: the device has function code n; 0: not said */
-    uint16_t max_read, max_write;  /* registers in one request */
-    int64_t gap_us, timeout_us;    /* -1: the line's */
-    int retries;                   /* -1: the line's */
+    uint32_t functions;           /* bit n: the device has function code n; 0: not said */
+    uint16_t max_read, max_write; /* registers in one request */
+    int64_t gap_us, timeout_us;   /* -1: the line's */
+    int retries;                  /* -1: the line's */
     struct place place;
 };
 
@@ -188,7 +190,7 @@ struct site {
     char *file; /* the main file */
     char *id;   /* gateway.id */
     char *state;
-    char *timezone; /* NULL: the system's */
+    char *timezone;   /* NULL: the system's */
     bool clock_trust; /* gateway.clock = "trust" */
     struct store_config store;
     struct broker_config *broker; /* NULL: none */
@@ -206,9 +208,11 @@ struct site {
 };
 
 struct site_source {
-    const char *config;            /* NULL: /etc/jobgate/jobgate.conf */
-    const char *const *profile_dirs; /* more folders (--profiles), win over the shipped ones; NULL ends */
-    const char *lines_dir; /* `run --lines DIR`: ports and endpoints from a simulator's lines.json, or NULL */
+    const char *config; /* NULL: /etc/jobgate/jobgate.conf */
+    const char *const
+        *profile_dirs;     /* more folders (--profiles), win over the shipped ones; NULL ends */
+    const char *lines_dir; /* `run --lines DIR`: ports and endpoints from a simulator's
+                              lines.json, or NULL */
 };
 
 /* Reads and checks everything; every problem goes to `problems`. *ret is set only when there is
@@ -218,7 +222,7 @@ int site_load(struct site **ret, const struct site_source *source, struct proble
 void site_free(struct site *site);
 
 #define SITE_NONE ((size_t)-1)
-size_t site_device(const struct site *site, const char *id);     /* SITE_NONE: no such device */
+size_t site_device(const struct site *site, const char *id); /* SITE_NONE: no such device */
 size_t profile_point(const struct profile *profile, const char *name);
 size_t profile_method(const struct profile *profile, const char *name);
 bool profile_has_function(const struct profile *profile, unsigned code); /* said to have it */
