@@ -13,8 +13,6 @@
 #include <sys/random.h>
 #include <systemd/sd-daemon.h>
 
-/* Operations at a line at a time: one works, one waits in its slot. */
-enum { LINE_ROOM = 2 };
 /* How long a stop waits for tasks to come to a step's end. */
 enum { STOP_PATIENCE_US = 400000 };
 
@@ -76,7 +74,7 @@ static void give_lines(struct gateway *gateway)
     for (size_t i = 0; i < gateway->site->line_count; i++) {
         struct gateway_line *line = &gateway->lines[i];
 
-        while (line->line && line->out < LINE_ROOM) {
+        while (line->line && line->out < ENGINE_LINE_ROOM) {
             struct work *work = engine_next_work(gateway->engine, i, now_of(gateway));
 
             if (!work)

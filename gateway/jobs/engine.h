@@ -43,7 +43,9 @@ void engine_safe(struct engine *engine, uint64_t number, struct moment now);
 void engine_tick(struct engine *engine, struct moment now);
 
 /* --- effects; the caller owns what it takes --- */
-/* NULL: nothing to do now. The line must have room for it: at most two are out at a time. */
+/* Operations that are out at a line at a time: one works, one waits in its slot. */
+enum { ENGINE_LINE_ROOM = 2 };
+/* NULL: nothing to do now. To be asked only while fewer than ENGINE_LINE_ROOM are out. */
 struct work *engine_next_work(struct engine *engine, size_t line, struct moment now);
 struct record *engine_take_record(struct engine *engine);
 struct report *engine_take_report(struct engine *engine);
