@@ -149,6 +149,8 @@ void read_profiles(struct reader *reader, const char *const *folders);
 void read_profile(struct reader *reader, const struct setting *group, struct profile *profile);
 void read_point(struct reader *reader, const struct setting *group, enum numbering numbering,
                 struct point *point);
+void read_register(struct reader *reader, const struct setting *group, enum numbering numbering,
+                   struct point *point);
 void read_method(struct reader *reader, const struct setting *group,
                  const struct profile *profile, struct method *method);
 

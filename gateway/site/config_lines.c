@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINES_MOST = 64 };
+enum { LINES_MOST = 300 }; /* more than 65,535 units need */
 
 #define LINE(key, type, field, ...)                                                            \
     {                                                                                          \
