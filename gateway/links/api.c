@@ -26,13 +26,40 @@ static void on_ping(evutil_socket_t fd, short what, void *arg)
     events_ping(arg);
 }
 
+static void send_twin(struct exchange *exchange)
+{
+    json_t *twin = engine_twin_json(exchange->api->settings.engine, exchange->device_id);
+
+    if (twin)
+        exchange_send_json(exchange, 200, twin);
+    else
+        exchange_refuse_code(exchange, CODE_UNKNOWN_DEVICE, "no such device any more");
+}
+
+/* A request that is refused is stored as such, in the same breath and before its answer: the
+   patches that are still unanswered when all of that was said are those that were taken. */
+static void on_settle(evutil_socket_t fd, short what, void *arg)
+{
+    struct api *api = arg;
+
+    (void)fd;
+    (void)what;
+    for (struct connection *each = api->connections; each; each = each->next) {
+        struct exchange *exchange = each->exchange;
+
+        if (exchange && exchange->waiting == WAITING_PATCH && exchange->stored)
+            send_twin(exchange);
+    }
+}
+
 static int start(struct api *api, char *why, size_t why_size)
 {
     struct timeval period = {.tv_sec = API_PING_S};
     int fd, r;
 
     api->ping = event_new(api->settings.base, -1, EV_PERSIST, on_ping, api);
-    if (!api->ping || event_add(api->ping, &period) < 0)
+    api->settle = event_new(api->settings.base, -1, 0, on_settle, api);
+    if (!api->settle || !api->ping || event_add(api->ping, &period) < 0)
         return -ENOMEM;
     r = api_socket_open(api, &fd, why, why_size);
     if (r < 0)
@@ -92,6 +119,8 @@ void api_close(struct api *api)
         flush(each);
     }
     api_connections_close(api);
+    if (api->settle)
+        event_free(api->settle);
     if (api->ping)
         event_free(api->ping);
     free(api->socket);
@@ -184,21 +213,11 @@ static void answer_patch(struct exchange *exchange, const struct report *report)
     }
 }
 
-static void answer_stored(struct exchange *exchange)
-{
-    json_t *twin = engine_twin_json(exchange->api->settings.engine, exchange->device_id);
-
-    if (twin)
-        exchange_send_json(exchange, 200, twin);
-    else
-        exchange_refuse_code(exchange, CODE_UNKNOWN_DEVICE, "no such device any more");
-}
-
 static void answer(struct exchange *exchange, const struct report *report)
 {
     if (report->kind == REPORT_STORED) {
-        if (exchange->waiting == WAITING_PATCH)
-            answer_stored(exchange);
+        exchange->stored = true;
+        event_active(exchange->api->settle, EV_TIMEOUT, 0);
         return;
     }
     switch (exchange->waiting) {

@@ -56,6 +56,7 @@ struct exchange {
     size_t body_size;
     enum waiting waiting;
     uint64_t ticket;
+    bool stored;     /* PATCH: taken, unless its answer says otherwise at once */
     char *device_id; /* PATCH: whose twin is the answer. EVENTS: NULL */
     char *job_id;    /* EVENTS: only this job, or NULL */
 };
@@ -66,8 +67,9 @@ struct api {
     unsigned long long inode, device; /* of the socket that is ours */
     struct evhttp *http;
     struct evconnlistener *listener;
-    struct event *adopt; /* looks at connections that were just accepted */
-    struct event *rest;  /* resumes the listener after descriptors ran out */
+    struct event *adopt;  /* looks at connections that were just accepted */
+    struct event *rest;   /* resumes the listener after descriptors ran out */
+    struct event *settle; /* answers patches that were stored */
     struct event *ping;
     struct connection *connections;
     size_t connection_count;
