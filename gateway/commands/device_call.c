@@ -1,4 +1,5 @@
 #include "commands/device_call.h"
+#include "base/log.h"
 #include "commands/client.h"
 #include "commands/commands.h"
 #include "commands/direct.h"
@@ -132,6 +133,7 @@ static int run_direct(const struct options *options, struct device_call *call,
         return no_memory(options);
     if (!options->json)
         complain(options, "no gateway answers on %s; opening the line itself", client->path);
+    log_open(LOG_LEVEL_WARNING); /* a line that goes up is nobody's news here */
     r = direct_run(&source, request, &answer);
     if (r == 0)
         status = show_direct(options, call, &answer);
