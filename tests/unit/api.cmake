@@ -1,2 +1,5 @@
-unit_test(api jobgate_links)
+foreach(part api api_devices api_fence)
+    unit_test(${part} jobgate_links)
+    target_sources(test_${part} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/api_world.c)
+endforeach()
 unit_test(http_path jobgate_links)
