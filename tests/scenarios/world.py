@@ -330,6 +330,8 @@ class Backend:
         if broker.password:
             self._client.username_pw_set(*broker.password)
         self._client.connect("localhost", broker.port)
+        # Else its publishing waits up to 40 ms for the broker to acknowledge what went before.
+        self._client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._client.loop_start()
         self._client.subscribe([(f"{root}/#", 1), (self.answers, 1)]
                                if protocol != 5 else
@@ -376,7 +378,7 @@ class Backend:
                     if message.topic == f"{self.root}/{topic}" and accept(message):
                         return message
                 rest = end - time.monotonic()
-                assert rest > 0, f"nothing fitting on {topic} within {limit} s; heard: {self.heard}"
+                assert rest > 0, f"nothing fitting on {topic} in {limit} s; last: {self.heard[-8:]}"
                 self._arrived.wait(rest)
 
     def online(self, gateway_id="building-43", limit=PATIENCE):
@@ -401,7 +403,7 @@ class Backend:
                     if message.topic == self.answers and message.correlation == correlation:
                         return message.json
                 rest = end - time.monotonic()
-                assert rest > 0, f"no answer within {limit} s; heard: {self.heard}"
+                assert rest > 0, f"no answer in {limit} s; last heard: {self.heard[-8:]}"
                 self._arrived.wait(rest)
 
     def call_by_id(self, device, method, request_id, arguments=None, limit=PATIENCE):
@@ -535,17 +537,20 @@ profile = {
                steps = ( { write = "control"; value = 0x55AA; },
                          { wait = 1.0; },
                          { expect = "state"; value = 1; within = 10.0; } ); };
-    waitForNine = { steps = ( { write = "mode"; value = "heat"; },
-                              { expect = "state"; value = 9; within = 1.0; } ); };
+    waitForCool = { steps = ( { write = "mode"; value = "heat"; },
+                              { expect = "mode"; value = "cool"; within = 1.0; } ); };
     linger = { steps = ( { write = "mode"; value = "heat"; }, { wait = 3.0; },
                          { write = "mode"; value = "off"; } ); };
+    crawl = { steps = ( { write = "mode"; value = "cool"; }, { wait = 6.0; },
+                        { write = "mode"; value = "off"; } ); };
     ring = { steps = ( { pulse = "occupied"; value = true; seconds = 0.3; } ); };
   };
 };
 """
 
 
-def rtu(name, port="/dev/null", baud=19200, mode="8E1", more=""):
+def rtu(name, port=None, baud=19200, mode="8E1", more=""):
+    port = port or f"/dev/serial/by-id/usb-{name}"  # never opened: --lines tells the true one
     return (f'{{ name = "{name}"; adapter = "modbus-rtu"; port = "{port}"; baud = {baud}; '
             f'mode = "{mode}"; {more} }}')
 

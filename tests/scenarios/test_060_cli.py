@@ -1,0 +1,195 @@
+"""The command line: exit statuses, JSON everywhere, and what it says to people."""
+import json
+import time
+
+import pytest
+
+from small import Small
+from world import ROOM, devices, rtu
+
+COMMANDS = ["run", "check", "sim", "plan", "devices", "read", "write", "call", "job"]
+
+
+@pytest.fixture(scope="module")
+def small(module_world):
+    return Small(module_world, sim_options=("--dead", "room-3"))
+
+
+def command(small, *words, **more):
+    return small.world.command(*words, "--socket", small.gateway.socket, **more)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(world, name):
+    told = world.command(name, "--help")
+    assert told.returncode == 0
+    assert f"jobgate {name}" in told.stdout and "xample" in told.stdout
+
+
+def test_help_names_every_command(world):
+    told = world.command("--help")
+    assert told.returncode == 0
+    for name in COMMANDS:
+        assert name in told.stdout
+
+
+def test_wrong_use_is_status_2(world):
+    for words in (("explode",), ("read",), ("job", "frobnicate"), ("run", "--nonsense"),
+                  ("call", "room-1")):
+        told = world.command(*words)
+        assert told.returncode == 2, (words, told)
+        assert told.stderr.strip()
+
+
+def test_an_unreachable_gateway_is_status_3(world):
+    told = world.command("devices", "--socket", world.folder / "nothing.sock")
+    assert told.returncode == 3
+    assert "nothing.sock" in told.stderr
+
+
+def test_a_write_is_verified_and_read_back(small):
+    told = command(small, "write", "room-1", "setpoint=21.5", "mode=heat")
+    assert told.returncode == 0, told
+    told = command(small, "read", "room-1", "setpoint", "mode", "--json")
+    assert told.returncode == 0, told
+    assert json.loads(told.stdout)["payload"]["values"] == {"setpoint": 21.5, "mode": "heat"}
+
+
+def test_read_prints_names_and_values_for_people(small):
+    told = command(small, "read", "room-1")
+    assert told.returncode == 0
+    assert "setpoint" in told.stdout and "temperature" in told.stdout
+    assert "\033" not in told.stdout, "colour only on a terminal"
+
+
+def test_a_refused_write_is_status_1(small):
+    told = command(small, "write", "room-1", "setpoint=99")
+    assert told.returncode == 1
+    assert "30" in told.stdout + told.stderr
+
+
+def test_a_silent_device_is_status_1(small):
+    told = command(small, "call", "room-3", "setComfort", '{"setpoint": 20}')
+    assert told.returncode == 1
+    assert "did not answer" in told.stderr and "504" in told.stderr
+
+
+def test_a_call_takes_json_arguments(small):
+    told = command(small, "call", "room-2", "setComfort", '{"setpoint": 19}', "--json")
+    assert told.returncode == 0, told
+    assert json.loads(told.stdout)["payload"]["values"]["setpoint"] == 19.0
+
+
+def test_devices_are_listed_and_selected_by_a_condition(small):
+    told = command(small, "devices", "--json")
+    rows = json.loads(told.stdout)
+    assert sorted(row["deviceId"] for row in rows) == ["room-1", "room-2", "room-3"]
+    told = command(small, "devices", "--where", "deviceId = 'room-2'", "--json")
+    assert [row["deviceId"] for row in json.loads(told.stdout)] == ["room-2"]
+    assert command(small, "devices", "--where", "deviceId = ").returncode in (1, 2)
+
+
+def job_file(small, name, **document):
+    path = small.world.folder / f"{name}.json"
+    path.write_text(json.dumps({"jobId": name, **document}))
+    return path
+
+
+def test_a_job_is_submitted_watched_listed_and_shown(small):
+    path = job_file(small, "by-hand", type="scheduleDeviceMethod",
+                    queryCondition="deviceId IN ['room-1','room-2']",
+                    cloudToDeviceMethod={"methodName": "setComfort", "payload": {"setpoint": 20}})
+    told = command(small, "job", "submit", path)
+    assert told.returncode == 0, told
+    told = command(small, "job", "watch", "by-hand")
+    assert told.returncode == 0, told
+    assert "room-1" in told.stdout and "room-2" in told.stdout
+    assert "\033" not in told.stdout
+    told = command(small, "job", "list")
+    assert told.returncode == 0 and "by-hand" in told.stdout
+    told = command(small, "job", "show", "by-hand", "--json")
+    assert told.returncode == 0 and '"by-hand"' in told.stdout
+
+
+def test_a_job_with_a_failed_device_is_status_1(small):
+    path = job_file(small, "half", type="scheduleDeviceMethod", queryCondition="*",
+                    cloudToDeviceMethod={"methodName": "setComfort", "payload": {"setpoint": 20}})
+    assert command(small, "job", "submit", path).returncode == 0
+    told = command(small, "job", "watch", "half")
+    assert told.returncode == 1
+    assert "room-3" in told.stdout and "DeviceTimeout" in told.stdout
+
+
+def test_a_job_comes_from_standard_input_and_is_cancelled(small):
+    tomorrow = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 86400))
+    text = json.dumps({"jobId": "stdin", "type": "scheduleDeviceMethod", "queryCondition": "*",
+                       "cloudToDeviceMethod": {"methodName": "reboot"},
+                       "startTime": tomorrow})
+    assert command(small, "job", "submit", "-", stdin=text).returncode == 0
+    assert command(small, "job", "cancel", "stdin").returncode == 0
+    assert small.api.job("stdin")["status"] == "cancelled"
+
+
+def test_an_unknown_job_is_wrong_use(small):
+    told = command(small, "job", "show", "unheard")
+    assert told.returncode == 2 and "unheard" in told.stderr
+
+
+def test_plan_shows_frames_and_sends_nothing(small):
+    before = small.sim.device("room-1")["requests"]
+    told = small.world.command("plan", "room-1", "setComfort", '{"setpoint": 21.5}', "--config",
+                               small.config)
+    assert told.returncode == 0, told
+    # FC16, two registers from 100: 215 and 3; then the read of the same
+    assert "01 10 00 64 00 02 04 00 D7 00 03" in told.stdout.upper()
+    assert "01 03 00 64 00 02" in told.stdout.upper()
+    assert "ms" in told.stdout
+    assert small.sim.device("room-1")["requests"] == before
+    told = small.world.command("plan", "room-1", "setComfort", '{"setpoint": 99}', "--config",
+                               small.config)
+    assert told.returncode in (1, 2) and "30" in told.stdout + told.stderr
+
+
+def test_check_accepts_a_site_and_prints_its_register_map(small):
+    told = small.world.command("check", "--config", small.config)
+    assert told.returncode == 0, told
+    for word in ("floor3", "room-1", "setpoint", "holding 100", "40101"):
+        assert word in told.stdout, word
+
+
+def test_check_names_file_line_and_cure_of_every_problem(world):
+    config = world.site([rtu("floor3", baud=19201)],
+                        [devices("room-#", "floor3", "1-300"),
+                         devices("hall", "floor4", 9)], [ROOM.replace("min = 10.0", "mim = 10.0")])
+    told = world.command("check", "--config", config)
+    assert told.returncode == 2
+    lines = told.stderr.splitlines()
+    assert any("jobgate.conf:4:" in line and "19201" in line for line in lines), lines
+    assert any("jobgate.conf:5:" in line and "floor4" in line for line in lines), lines
+    assert any("p0.conf" in line and "mim" in line and '"min"' in line for line in lines), lines
+    told = world.command("run", "--config", config, limit=10)
+    assert told.returncode == 2 and "floor4" in told.stderr
+
+
+def test_without_a_gateway_the_command_opens_the_line_itself(world):
+    config = world.site([rtu("floor3")], [devices("room-#", "floor3", "1-2")], [ROOM])
+    sim = world.sim(config)
+    config.write_text(config.read_text().replace("/dev/serial/by-id/usb-floor3", str(sim.lines / "floor3")))
+    told = world.command("write", "room-1", "setpoint=21.5", "--config", config)
+    assert told.returncode == 0, told
+    assert sim.device("room-1")["holding"]["100"] == 215
+    told = world.command("read", "room-1", "setpoint", "--json", "--config", config)
+    assert json.loads(told.stdout)["payload"]["values"]["setpoint"] == 21.5
+
+
+def test_a_line_held_by_another_program_is_status_3_with_its_pid(world):
+    config = world.site([rtu("floor3")], [devices("room-#", "floor3", "1-2")], [ROOM])
+    sim = world.sim(config)
+    config.write_text(config.read_text().replace("/dev/serial/by-id/usb-floor3", str(sim.lines / "floor3")))
+    gateway = world.gateway(config)
+    world.api(gateway).read("room-1", "setpoint")
+    elsewhere = world.site([rtu("floor3", port=sim.lines / "floor3")],
+                           [devices("room-#", "floor3", "1-2")], [ROOM], name="other")
+    told = world.command("read", "room-1", "--config", elsewhere)
+    assert told.returncode == 3
+    assert str(gateway.child.pid) in told.stderr
