@@ -112,11 +112,14 @@ void report_share(struct engine *engine, struct job *job, struct moment now)
 {
     if (job->call)
         return;
+    bool nobody = job->resolved && job->task_count == 0;
+    if (nobody && job_is_over(job)) /* what was retained before this was known */
+        engine_report(engine, REPORT_SHARE, engine->number, job->id, NULL, NULL);
     json_t *share = engine_share_json(engine, job->id);
     struct report *report =
         engine_report(engine, REPORT_SHARE, engine->number, job->id, NULL, json_text(share));
 
-    report->retain = job->task_count > 0 || !job_is_over(job);
+    report->retain = !nobody;
     json_decref(share);
     job->share_due = false;
     job->share_us = now.boot_us + SHARE_PAUSE_US;

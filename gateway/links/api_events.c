@@ -89,7 +89,7 @@ static const char *event_name(enum report_kind kind)
 
 static bool concerns(const struct exchange *exchange, const struct report *report)
 {
-    if (exchange->waiting != WAITING_EVENTS)
+    if (exchange->waiting != WAITING_EVENTS || !report->body[0]) /* "" clears, nothing to see */
         return false;
     return !exchange->job_id ||
            (report->job_id && strcmp(report->job_id, exchange->job_id) == 0);
