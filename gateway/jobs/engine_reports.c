@@ -97,7 +97,8 @@ void report_answer(struct engine *engine, struct origin *origin, enum request_ki
     report->answers = kind;
     report->status = status;
     report->code = code;
-    *origin = (struct origin){.link = origin->link}; /* a job's times depend on where it came from */
+    *origin =
+        (struct origin){.link = origin->link}; /* a job's times depend on where it came from */
 }
 
 void report_stored(struct engine *engine, const struct origin *origin, uint64_t after)
