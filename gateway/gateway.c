@@ -452,6 +452,8 @@ static void close_lines(struct gateway *gateway)
         line_free(line->line);
         line->line = NULL;
     }
+    if (gateway->engine)
+        engine_abandon(gateway->engine, now_of(gateway));
 }
 
 static void tell_last(struct gateway *gateway)

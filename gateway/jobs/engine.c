@@ -40,7 +40,8 @@ int engine_new(struct engine **ret, const struct engine_settings *settings, stru
     engine->reports_end = &engine->reports;
     engine->devices = calloc(site->device_count + 1, sizeof(*engine->devices));
     engine->lines = calloc(site->line_count + 1, sizeof(*engine->lines));
-    if (!engine->devices || !engine->lines || group_devices(engine) < 0) {
+    engine->old_jobs = calloc(OLD_JOBS_MOST, sizeof(*engine->old_jobs));
+    if (!engine->devices || !engine->lines || !engine->old_jobs || group_devices(engine) < 0) {
         engine_free(engine);
         return -ENOMEM;
     }
@@ -59,17 +60,7 @@ static void free_jobs(struct engine *engine)
 {
     for (struct job *job = engine->jobs, *next; job; job = next) {
         next = job->next;
-        for (size_t i = 0; i < job->task_count; i++) {
-            if (job->tasks[i].run) {
-                run_deinit(job->tasks[i].run);
-                free(job->tasks[i].run);
-                job->tasks[i].run = NULL;
-            }
-        }
-        for (size_t i = 0; job->plans && i < engine->site->profile_count; i++)
-            plan_free(job->plans[i].plan);
-        free(job->plans);
-        job_free(job);
+        job_free(engine, job);
     }
 }
 
@@ -98,6 +89,9 @@ void engine_free(struct engine *engine)
     }
     for (size_t i = 0; engine->lines && i < engine->site->line_count; i++)
         free(engine->lines[i].devices);
+    for (size_t i = 0; engine->old_jobs && i < OLD_JOBS_MOST; i++)
+        free(engine->old_jobs[i].id);
+    free(engine->old_jobs);
     free(engine->devices);
     free(engine->lines);
     free(engine);
@@ -144,14 +138,30 @@ int64_t engine_wake_us(const struct engine *engine, struct moment now)
 
 void engine_stop(struct engine *engine, struct moment now)
 {
+    static const struct stop stop = {CODE_CANCELED,
+                                     "the gateway was stopped before this task began",
+                                     "the gateway was stopped after this task had begun"};
+
     engine->stopping = true;
-    for (struct job *job = engine->jobs, *next; job; job = next) {
-        next = job->next;
-        if (!job_is_over(job))
-            job_interrupt(engine, job, "the gateway was stopped before this task began",
-                          "the gateway was stopped after this task had begun", CODE_CANCELED,
-                          now);
+    for (struct job *job = engine->jobs; job; job = job->next) {
+        if (job_is_over(job))
+            continue;
+        if (job->call)
+            job_interrupt(engine, job, &stop, now);
+        else
+            job_cancel(engine, job, &stop, now);
     }
+    for (size_t i = 0; i < engine->site->line_count; i++) {
+        if (!engine->lines[i].up)
+            line_abandon(engine, i, "the line was down when the gateway was stopped", now);
+    }
+}
+
+void engine_abandon(struct engine *engine, struct moment now)
+{
+    for (size_t i = 0; i < engine->site->line_count; i++)
+        line_abandon(engine, i, "the gateway was stopped before it could be brought to its end",
+                     now);
 }
 
 bool engine_is_idle(const struct engine *engine)

@@ -51,10 +51,13 @@ struct record *engine_take_record(struct engine *engine);
 struct report *engine_take_report(struct engine *engine);
 /* Boot clock; MOMENT_NEVER: no timer. */
 int64_t engine_wake_us(const struct engine *engine, struct moment now);
-/* Stop: what has not begun ends cancelled, what has begun ends at its next step, pulses are paid
-   back. The gateway goes on until engine_is_idle(), or as long as it can wait. */
+/* Stop: what has not begun ends cancelled, what has begun ends at its next step, pulses are
+   paid back. The gateway goes on until engine_is_idle(), or as long as it can wait. */
 void engine_stop(struct engine *engine, struct moment now);
 bool engine_is_idle(const struct engine *engine); /* no task waits or runs */
+/* After a stop, when the lines are closed and have handed back all: ends what is left, and says
+   of each what is known. */
+void engine_abandon(struct engine *engine, struct moment now);
 
 /* --- what others may see; borrowed until the next event, JSON as new references --- */
 /* JobResponse as the hub's clients know it, and this gateway's share; NULL: no such job. */

@@ -36,38 +36,47 @@ static char *repeat_key(const struct request *request)
 
 static struct repeat *find_repeat(struct engine *engine, const char *key, struct moment now)
 {
+    struct repeat *newest = NULL;
+
     for (size_t i = 0; i < REPEATS_MOST; i++) {
         struct repeat *repeat = &engine->repeats[i];
 
-        if (repeat->key && repeat->until_us > now.boot_us && strcmp(repeat->key, key) == 0)
-            return repeat;
+        if (repeat->key && repeat->until_us > now.boot_us && strcmp(repeat->key, key) == 0 &&
+            (!newest || repeat->number > newest->number))
+            newest = repeat;
     }
-    return NULL;
+    return newest;
 }
 
-static void remember(struct engine *engine, char *key, unsigned seconds, struct moment now)
+static uint64_t remember(struct engine *engine, char *key, unsigned seconds, struct moment now)
 {
     struct repeat *repeat = &engine->repeats[engine->repeat_next];
 
     engine->repeat_next = (engine->repeat_next + 1) % REPEATS_MOST;
     free(repeat->key);
     free(repeat->body);
-    *repeat = (struct repeat){
-        .key = key, .open = true, .until_us = now.boot_us + (int64_t)seconds * REPEAT_US_PER_S};
+    *repeat = (struct repeat){.key = key,
+                              .number = ++engine->repeat_number,
+                              .open = true,
+                              .until_us = now.boot_us + (int64_t)seconds * REPEAT_US_PER_S};
+    return repeat->number;
 }
 
-/* True when the request was a repeat and is dealt with. */
-static bool known_again(struct engine *engine, struct request *request, struct moment now)
+/* True when the request was a repeat and is dealt with; else *number is where its answer will
+   be remembered, 0: nowhere. */
+static bool known_again(struct engine *engine, struct request *request, uint64_t *number,
+                        struct moment now)
 {
     char *key = repeat_key(request);
     struct repeat *repeat;
 
+    *number = 0;
     if (!key)
         return false;
     bool may_be_repeat = request->request_id || request->dup;
     repeat = may_be_repeat ? find_repeat(engine, key, now) : NULL;
     if (!repeat) {
-        remember(engine, key, request->repeat_s > 0 ? request->repeat_s : 86400, now);
+        *number = remember(engine, key, request->repeat_s > 0 ? request->repeat_s : 86400, now);
         return false;
     }
     free(key);
@@ -79,30 +88,29 @@ static bool known_again(struct engine *engine, struct request *request, struct m
     return true;
 }
 
-static void keep_answer(struct engine *engine, const struct request *request, int status,
-                        enum code code, const char *body)
+static void keep_answer(struct engine *engine, uint64_t number, int status, enum code code,
+                        const char *body)
 {
-    char *key = repeat_key(request);
-
-    for (size_t i = 0; key && i < REPEATS_MOST; i++) {
+    for (size_t i = 0; number > 0 && i < REPEATS_MOST; i++) {
         struct repeat *repeat = &engine->repeats[i];
 
-        if (repeat->key && repeat->open && strcmp(repeat->key, key) == 0) {
-            repeat->open = false;
-            repeat->status = status;
-            repeat->code = code;
-            repeat->body = strdup(body);
-        }
+        if (!repeat->key || repeat->number != number)
+            continue;
+        free(repeat->body);
+        repeat->open = false;
+        repeat->status = status;
+        repeat->code = code;
+        repeat->body = strdup(body);
     }
-    free(key);
 }
 
-static void refuse(struct engine *engine, struct request *request, enum code code, int status,
-                   const char *text)
+static void refuse(struct engine *engine, struct request *request, uint64_t repeat,
+                   enum code code, const char *text)
 {
     char *body = error_body(code, text);
+    int status = code_status(code);
 
-    keep_answer(engine, request, status, code, body);
+    keep_answer(engine, repeat, status, code, body);
     report_stored(engine, &request->origin, engine->number);
     report_answer(engine, &request->origin, REQUEST_CALL, status, code, body, engine->number);
     request_free(request);
@@ -111,7 +119,7 @@ static void refuse(struct engine *engine, struct request *request, enum code cod
 void call_answer(struct engine *engine, struct job *job, int status, enum code code, char *body,
                  uint64_t after)
 {
-    keep_answer(engine, job->request, status, code, body);
+    keep_answer(engine, job->repeat, status, code, body);
     if (job->answered) {
         free(body);
         return;
@@ -121,22 +129,45 @@ void call_answer(struct engine *engine, struct job *job, int status, enum code c
 }
 
 /* A desired patch that was applied already: acknowledged, nothing else. */
-static bool patch_is_old(struct engine *engine, const struct request *request, size_t device)
+static bool patch_is_old(const struct engine *engine, const struct request *request,
+                         size_t device)
+{
+    const struct device_state *state = &engine->devices[device];
+
+    if (request->action.kind != ACTION_PATCH || request->origin.link != LINK_BROKER)
+        return false;
+    if (request->has_version)
+        return request->version <= state->twin.applied_version;
+    return request->retained && state->last_patch &&
+           json_equal(state->last_patch, request->action.arguments);
+}
+
+/* A patch that was taken: what comes again is known by it. */
+static void patch_remember(struct engine *engine, const struct request *request, size_t device)
 {
     struct device_state *state = &engine->devices[device];
 
     if (request->action.kind != ACTION_PATCH || request->origin.link != LINK_BROKER)
-        return false;
-    if (request->has_version && request->version <= state->twin.applied_version)
-        return true;
-    if (!request->has_version && request->retained && state->last_patch &&
-        json_equal(state->last_patch, request->action.arguments))
-        return true;
+        return;
     if (request->has_version)
         state->twin.applied_version = request->version;
     json_decref(state->last_patch);
     state->last_patch = json_deep_copy(request->action.arguments);
-    return false;
+}
+
+/* What the hub's limits say against a patch; malloc'ed, or NULL. */
+static char *patch_objection(const struct request *request)
+{
+    const struct action *action = &request->action;
+    char *why = NULL;
+
+    if (action->kind != ACTION_PATCH)
+        return NULL;
+    if (action->arguments && !json_is_null(action->arguments))
+        why = twin_refuses(action->arguments, false);
+    if (!why && action->tags)
+        why = twin_refuses(action->tags, true);
+    return why;
 }
 
 static struct job *call_new(struct engine *engine, struct request *request, size_t device,
@@ -156,34 +187,88 @@ static struct job *call_new(struct engine *engine, struct request *request, size
                         .order = ++engine->order,
                         .created_ms = now.wall_ms,
                         .started_ms = now.wall_ms,
-                        .task_count = 1};
+                        .deadline_us = MOMENT_NEVER};
     job->tasks = calloc(1, sizeof(*job->tasks));
     job->plans = calloc(engine->site->profile_count, sizeof(*job->plans));
     unsigned seconds = request->timeout_s > 0 ? request->timeout_s : 30;
     job->deadline_us = now.boot_us + (int64_t)seconds * 1000000;
     if (!job->id || !job->tasks || !job->plans) {
-        job_free(job);
+        job_free(engine, job);
         return NULL;
     }
     job->request = request;
+    job->task_count = 1;
     job->counts[TASK_SCHEDULED] = 1;
     job->tasks[0] = (struct task){
         .job = job, .device = device, .created_ms = now.wall_ms, .changed_ms = now.wall_ms};
     return job;
 }
 
+/* Why the call cannot be taken; CODE_NONE when it can. */
+static enum code objection(struct engine *engine, const struct request *request, size_t device,
+                           char *text, size_t size)
+{
+    char *why;
+
+    if (device == SITE_NONE) {
+        snprintf(text, size, "no device %.128s at this gateway", request->device_id);
+        return CODE_UNKNOWN_DEVICE;
+    }
+    if (engine->stopping) {
+        snprintf(text, size, "the gateway is being stopped");
+        return CODE_CANCELED;
+    }
+    why = patch_objection(request);
+    if (why) {
+        snprintf(text, size, "%s", why);
+        free(why);
+        return CODE_BAD_REQUEST;
+    }
+    size_t line = engine->site->devices[device].line;
+    if (engine->lines[line].waiting >= engine->site->store.max_waiting) {
+        snprintf(text, size, "%zu tasks wait on line %s, more are not taken",
+                 engine->lines[line].waiting, engine->site->lines[line].name);
+        return CODE_QUEUE_FULL;
+    }
+    return CODE_NONE;
+}
+
+static void call_drop(struct engine *engine, struct job *job)
+{
+    job->request = NULL;
+    job_free(engine, job);
+}
+
+static void take_call(struct engine *engine, struct job *job, struct moment now)
+{
+    struct request *request = job->request;
+    size_t line = engine->site->devices[job->tasks[0].device].line;
+
+    patch_remember(engine, request, job->tasks[0].device);
+    job->next = engine->jobs;
+    engine->jobs = job;
+    job->safe_at = engine_keep(engine, RECORD_JOB, job->id, request->device_id, 0, NULL);
+    report_stored(engine, &request->origin, job->safe_at);
+    task_queue(engine, &job->tasks[0]);
+    if (engine->lines[line].known && !engine->lines[line].up &&
+        job_plan(engine, job, engine->site->devices[job->tasks[0].device].profile)
+                ->plan->step_count > 0)
+        line_fail_waiting(engine, line, true, now);
+}
+
 void engine_call(struct engine *engine, struct request *request, struct moment now)
 {
     char text[300];
     size_t device = site_device(engine->site, request->device_id);
+    uint64_t repeat;
 
-    if (known_again(engine, request, now)) {
+    if (known_again(engine, request, &repeat, now)) {
         request_free(request);
         return;
     }
-    if (device == SITE_NONE) {
-        snprintf(text, sizeof(text), "no device %.128s at this gateway", request->device_id);
-        refuse(engine, request, CODE_UNKNOWN_DEVICE, 404, text);
+    enum code code = objection(engine, request, device, text, sizeof(text));
+    if (code != CODE_NONE) {
+        refuse(engine, request, repeat, code, text);
         return;
     }
     if (patch_is_old(engine, request, device)) {
@@ -191,50 +276,35 @@ void engine_call(struct engine *engine, struct request *request, struct moment n
         request_free(request);
         return;
     }
-    size_t line = engine->site->devices[device].line;
-    if (engine->lines[line].waiting >= engine->site->store.max_waiting) {
-        snprintf(text, sizeof(text), "%zu tasks wait on line %s, more are not taken",
-                 engine->lines[line].waiting, engine->site->lines[line].name);
-        refuse(engine, request, CODE_QUEUE_FULL, 429, text);
-        return;
-    }
     struct job *job = call_new(engine, request, device, now);
     if (!job) {
-        refuse(engine, request, CODE_STORE_UNAVAILABLE, 507, "the gateway is out of memory");
+        refuse(engine, request, repeat, CODE_STORE_UNAVAILABLE, "the gateway is out of memory");
         return;
     }
+    job->repeat = repeat;
     /* All or nothing: what is wrong with the request is said before anything moves. */
     struct job_plan *made = job_plan(engine, job, engine->site->devices[device].profile);
     if (!made->plan) {
-        enum code code = code_find(made->error.code);
-
-        refuse(engine, request, code, made->error.status, made->error.text);
-        job->request = NULL;
-        job_free(job);
+        refuse(engine, request, repeat, code_find(made->error.code), made->error.text);
+        call_drop(engine, job);
         return;
     }
-    if (request->action.kind == ACTION_PATCH &&
-        patch_take(engine, device, &request->action, now) < 0) {
-        refuse(engine, request, CODE_STORE_UNAVAILABLE, 507, "the gateway is out of memory");
-        job->request = NULL;
-        job_free(job);
+    if (request->action.kind == ACTION_PATCH && patch_take(engine, &job->tasks[0]) < 0) {
+        refuse(engine, request, repeat, CODE_STORE_UNAVAILABLE, "the gateway is out of memory");
+        call_drop(engine, job);
         return;
     }
-    job->version = engine->devices[device].twin.desired_version;
-    job->next = engine->jobs;
-    engine->jobs = job;
-    engine->active++;
-    job->safe_at = engine_keep(engine, RECORD_JOB, job->id, request->device_id, 0, NULL);
-    report_stored(engine, &request->origin, job->safe_at);
-    task_queue(engine, &job->tasks[0]);
-    if (engine->lines[line].known && !engine->lines[line].up)
-        line_fail_waiting(engine, line, true, now);
+    take_call(engine, job, now);
 }
 
 void call_tick(struct engine *engine, struct job *job, struct moment now)
 {
     struct task *task = &job->tasks[0];
 
+    if (engine->safe >= job->safe_at)
+        task_try_without_wire(engine, task, now);
+    if (job_is_over(job))
+        return;
     if (now.boot_us < job->deadline_us || job->answered)
         return;
     if (task->state == TASK_SCHEDULED) {

@@ -1,5 +1,6 @@
 /* What a line does next, and what its answers say about the health of devices. */
 #include "jobs/engine_private.h"
+#include "site/value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,7 +133,7 @@ static struct task *choose(struct engine *engine, struct line_state *line, struc
         }
         struct choice choice = {.task = task,
                                 .rank = rank_of(engine, task),
-                                .turn = task->run ? engine->devices[task->device].served : 0};
+                                .turn = engine->devices[task->device].served};
         if (!best.task || goes_before(&choice, &best))
             best = choice;
     }
@@ -140,15 +141,18 @@ static struct task *choose(struct engine *engine, struct line_state *line, struc
 }
 
 static struct work *hand_out(struct engine *engine, struct task *task,
-                             const struct operation *operation)
+                             const struct operation *operation, struct moment now)
 {
     const struct profile *profile = device_profile(engine, task->device);
     const struct line_config *line =
         &engine->site->lines[engine->site->devices[task->device].line];
     struct work *work = work_new();
 
-    if (!work)
+    if (!work) {
+        run_answer(task->run, &(struct facts){0}, &(struct answer){.result = ANSWER_NOT_SENT},
+                   now);
         return NULL;
+    }
     work->number = task->job->order;
     work->device = task->device;
     work->operation = *operation;
@@ -157,12 +161,13 @@ static struct work *hand_out(struct engine *engine, struct task *task,
                         .gap_us = profile->gap_us >= 0 ? profile->gap_us : line->gap_us,
                         .deadline_us = MOMENT_NEVER};
     struct line_state *at = &engine->lines[engine->site->devices[task->device].line];
-    engine->devices[task->device].out = true;
-    engine->devices[task->device].served = ++engine->served;
+    struct device_state *state = &engine->devices[task->device];
+    state->out = true;
+    state->served = ++engine->served;
+    state->probed = rank_of(engine, task) >= RANK_REPEAT || state->health == HEALTH_OFFLINE ||
+                    (task->run->phase == PHASE_EXPECT && !task->run->heard);
     at->out++;
-    at->probing = rank_of(engine, task) >= RANK_REPEAT ||
-                  engine->devices[task->device].health == HEALTH_OFFLINE ||
-                  (task->run->phase == PHASE_EXPECT && !task->run->heard);
+    at->probes += state->probed;
     return work;
 }
 
@@ -175,17 +180,30 @@ static void keep_intent(struct engine *engine, struct task *task)
     run_intended(task->run, number);
 }
 
+/* When a line that is down is given up; MOMENT_NEVER: there is nobody to tell. What pays back
+   waits for the line as long as it takes. */
+static int64_t give_up_us(const struct engine *engine, const struct line_state *line)
+{
+    for (size_t i = 0; line->known && i < line->device_count; i++) {
+        const struct device_state *state = &engine->devices[line->devices[i]];
+
+        if (state->first ||
+            (state->running && !state->out && !run_pays_back(state->running->run)))
+            return line->down_us + LINE_PATIENCE_US;
+    }
+    return MOMENT_NEVER;
+}
+
 struct work *engine_next_work(struct engine *engine, size_t index, struct moment now)
 {
     struct line_state *line = &engine->lines[index];
     struct task *task;
 
     if (line->waiting == 0 || !line->up) {
-        line->wake_us =
-            line->waiting > 0 && line->known ? line->down_us + LINE_PATIENCE_US : MOMENT_NEVER;
+        line->wake_us = give_up_us(engine, line);
         return NULL;
     }
-    if (line->out > 0 && line->probing) {
+    if (line->probes > 0) {
         line->wake_us = MOMENT_NEVER;
         return NULL; /* its answer comes back through engine_answer(), which asks again */
     }
@@ -199,7 +217,7 @@ struct work *engine_next_work(struct engine *engine, size_t index, struct moment
         struct facts facts = facts_of(engine, task);
         switch (run_next(task->run, &facts, now, &operation)) {
         case WANTS_WORK:
-            return hand_out(engine, task, &operation);
+            return hand_out(engine, task, &operation, now);
         case WANTS_INTENT:
             keep_intent(engine, task);
             break;
@@ -233,7 +251,7 @@ static void judge_health(struct engine *engine, const struct task *task,
     struct device_state *state = &engine->devices[work->device];
     const struct answer *answer = &work->answer;
 
-    if (answer->result == ANSWER_DONE || answer->result == ANSWER_EXCEPTION) {
+    if (answer_is_the_devices(answer)) {
         state->heard_us = answer->ended_us;
         state->heard_ms = now.wall_ms;
         state->silent = 0;
@@ -275,7 +293,8 @@ void engine_answer(struct engine *engine, size_t index, struct work *work, struc
 
     state->out = false;
     line->out--;
-    line->probing = false;
+    line->probes -= state->probed;
+    state->probed = false;
     line->wake_us = 0;
     if (task && task->run && work->number == task->job->order) {
         struct facts facts = facts_of(engine, task);
@@ -293,6 +312,24 @@ void engine_answer(struct engine *engine, size_t index, struct work *work, struc
     work_free(work);
 }
 
+/* What a pulse or a restore owes is paid when the line is back; who called learns now. */
+static void line_fail_running(struct engine *engine, struct task *task, const char *text,
+                              struct moment now)
+{
+    struct run *run = task->run;
+
+    run_line_down(run, text, now);
+    if (run->phase == PHASE_OVER) {
+        task_end(engine, task, now);
+    } else if (task->job->call && run->code != CODE_NONE && !task->job->answered) {
+        json_t *payload = run_payload(run);
+
+        call_answer(engine, task->job, code_status(run->code), run->code, json_text(payload),
+                    engine->number);
+        json_decref(payload);
+    }
+}
+
 void line_fail_waiting(struct engine *engine, size_t index, bool urgent_only, struct moment now)
 {
     struct line_state *line = &engine->lines[index];
@@ -303,16 +340,29 @@ void line_fail_waiting(struct engine *engine, size_t index, bool urgent_only, st
     for (size_t i = 0; i < line->device_count; i++) {
         struct device_state *state = &engine->devices[line->devices[i]];
 
-        if (state->running && !state->out && (!urgent_only || state->running->job->call)) {
-            run_line_down(state->running->run, text, now);
-            if (state->running->run->phase == PHASE_OVER)
-                task_end(engine, state->running, now);
-        }
+        if (state->running && !state->out && (!urgent_only || state->running->job->call))
+            line_fail_running(engine, state->running, text, now);
         for (struct task *task = state->first, *next; task; task = next) {
             next = task->next;
             if (!urgent_only || task->job->call)
                 task_refuse(engine, task, CODE_LINE_DOWN, text, now);
         }
+    }
+}
+
+void line_abandon(struct engine *engine, size_t index, const char *why, struct moment now)
+{
+    struct line_state *line = &engine->lines[index];
+
+    for (size_t i = 0; i < line->device_count; i++) {
+        struct device_state *state = &engine->devices[line->devices[i]];
+
+        if (state->running) {
+            run_abandon(state->running->run, why, now);
+            task_end(engine, state->running, now);
+        }
+        while (state->first)
+            task_refuse(engine, state->first, CODE_CANCELED, why, now);
     }
 }
 
@@ -349,6 +399,7 @@ static void line_tick(struct engine *engine, size_t index, struct moment now)
 
 void engine_tick(struct engine *engine, struct moment now)
 {
+    engine->trusted = now.trusted;
     for (struct job *job = engine->jobs, *next; job; job = next) {
         next = job->next;
         if (job_is_over(job))

@@ -57,7 +57,15 @@ struct job *engine_find_job(const struct engine *engine, const char *id)
     return NULL;
 }
 
-void job_free(struct job *job)
+static void drop_plans(const struct engine *engine, struct job *job)
+{
+    for (size_t i = 0; job->plans && i < engine->site->profile_count; i++)
+        plan_free(job->plans[i].plan);
+    free(job->plans);
+    job->plans = NULL;
+}
+
+void job_free(const struct engine *engine, struct job *job)
 {
     for (size_t i = 0; job->tasks && i < job->task_count; i++) {
         struct task *task = &job->tasks[i];
@@ -72,35 +80,54 @@ void job_free(struct job *job)
     free(job->tasks);
     request_free(job->request);
     free(job->id);
-    free(job); /* its plans went before, by drop_plans() */
+    drop_plans(engine, job); /* runs look at their plans to the last */
+    free(job);
 }
 
-static void drop_plans(const struct engine *engine, struct job *job)
+static void remember_id(struct engine *engine, struct job *job)
 {
-    for (size_t i = 0; job->plans && i < engine->site->profile_count; i++)
-        plan_free(job->plans[i].plan);
-    free(job->plans);
-    job->plans = NULL;
+    struct old_job *old = &engine->old_jobs[engine->old_next];
+
+    engine->old_next = (engine->old_next + 1) % OLD_JOBS_MOST;
+    free(old->id);
+    *old = (struct old_job){.id = job->id, .fingerprint = job->request->fingerprint};
+    job->id = NULL;
 }
 
-/* Keeps the newest ended jobs, for those who ask. */
+static const struct old_job *find_old(const struct engine *engine, const char *id)
+{
+    for (size_t i = 0; i < OLD_JOBS_MOST; i++) {
+        if (engine->old_jobs[i].id && strcmp(engine->old_jobs[i].id, id) == 0)
+            return &engine->old_jobs[i];
+    }
+    return NULL;
+}
+
+/* Keeps the newest ended jobs, for those who ask. Nobody asks for a call: its outcome stands at
+   its device. */
 void jobs_forget_old(struct engine *engine)
 {
-    size_t kept = 0;
+    size_t jobs = 0, tasks = 0;
+    struct job *job;
 
-    if (engine->ended <= ENDED_JOBS_MOST + ENDED_JOBS_MOST / 10)
+    if (engine->ended <= ENDED_JOBS_MOST + ENDED_JOBS_MOST / 10 &&
+        engine->ended_tasks <= ENDED_TASKS_MOST + ENDED_TASKS_MOST / 10)
         return;
-
-    for (struct job **at = &engine->jobs; *at;) {
-        struct job *job = *at;
-
-        if (!job_is_over(job) || ++kept <= ENDED_JOBS_MOST) {
+    for (struct job **at = &engine->jobs; (job = *at);) {
+        if (job_is_over(job) && !job->call)
+            tasks += job->task_count;
+        bool kept = !job_is_over(job) || (!job->call && ++jobs <= ENDED_JOBS_MOST &&
+                                          (jobs == 1 || tasks <= ENDED_TASKS_MOST));
+        if (kept) {
             at = &job->next;
             continue;
         }
         *at = job->next;
         engine->ended--;
-        job_free(job);
+        engine->ended_tasks -= job->task_count;
+        if (!job->call)
+            remember_id(engine, job);
+        job_free(engine, job);
     }
 }
 
@@ -109,8 +136,8 @@ static void job_over(struct engine *engine, struct job *job, enum job_status sta
 {
     job->status = status;
     job->ended_ms = now.wall_ms;
-    engine->active--;
     engine->ended++;
+    engine->ended_tasks += job->task_count;
     engine_keep(engine, RECORD_STATUS, job->id, NULL, 0, strdup(job_status_name(status)));
     report_share(engine, job, now);
     drop_plans(engine, job);
@@ -125,7 +152,8 @@ void job_check_end(struct engine *engine, struct job *job, struct moment now)
     job_over(engine, job, job->canceling ? JOB_CANCELLED : JOB_COMPLETED, now);
 }
 
-/* Freezes the job's devices. False when a line would have more waiting than it may. */
+/* Freezes the job's devices and queues its tasks. False when a line would have more waiting
+ * than it may. */
 static bool resolve(struct engine *engine, struct job *job, struct moment now, char *why,
                     size_t size)
 {
@@ -160,7 +188,26 @@ static bool resolve(struct engine *engine, struct job *job, struct moment now, c
     job->task_count = count;
     job->counts[TASK_SCHEDULED] = count;
     job->resolved = true;
+    for (size_t i = 0; i < count; i++)
+        task_queue(engine, &job->tasks[i]);
     return true;
+}
+
+static void fail_job(struct engine *engine, struct job *job, enum code code, const char *text,
+                     struct moment now)
+{
+    job->resolved = true;
+    job->code = code;
+    snprintf(job->text, sizeof(job->text), "%s", text);
+    job_over(engine, job, JOB_FAILED, now);
+}
+
+static void take_patches(struct engine *engine, struct job *job)
+{
+    for (size_t i = 0; i < job->task_count; i++) {
+        if (job->request->action.kind == ACTION_PATCH)
+            patch_take(engine, &job->tasks[i]);
+    }
 }
 
 void job_start(struct engine *engine, struct job *job, struct moment now)
@@ -168,8 +215,7 @@ void job_start(struct engine *engine, struct job *job, struct moment now)
     char why[200];
 
     if (!job->resolved && !resolve(engine, job, now, why, sizeof(why))) {
-        job->resolved = true;
-        job_over(engine, job, JOB_FAILED, now);
+        fail_job(engine, job, CODE_QUEUE_FULL, why, now);
         return;
     }
     job->status = JOB_RUNNING;
@@ -178,44 +224,41 @@ void job_start(struct engine *engine, struct job *job, struct moment now)
     if (job->request->has_start && job->request->origin.link == LINK_BROKER)
         job->deadline_us -= (now.wall_ms - job->request->start_ms) * 1000;
     engine_keep(engine, RECORD_STATUS, job->id, NULL, 0, strdup(job_status_name(job->status)));
-    for (size_t i = 0; i < job->task_count; i++) {
-        if (job->request->action.kind == ACTION_PATCH)
-            patch_take(engine, job->tasks[i].device, &job->request->action, now);
-        task_queue(engine, &job->tasks[i]);
+    take_patches(engine, job);
+    if (job->deadline_us > now.boot_us) {
+        for (size_t i = 0; i < job->task_count; i++)
+            task_try_without_wire(engine, &job->tasks[i], now);
     }
-    report_share(engine, job, now);
+    if (!job_is_over(job))
+        report_share(engine, job, now);
     job_check_end(engine, job, now);
 }
 
-void job_interrupt(struct engine *engine, struct job *job, const char *waiting,
-                   const char *begun, enum code code, struct moment now)
+void job_interrupt(struct engine *engine, struct job *job, const struct stop *stop,
+                   struct moment now)
 {
     for (size_t i = 0; i < job->task_count; i++) {
         struct task *task = &job->tasks[i];
 
         if (task->state == TASK_SCHEDULED) {
-            task_refuse(engine, task, code, waiting, now);
+            task_refuse(engine, task, stop->code, stop->before, now);
         } else if (task->state == TASK_RUNNING) {
-            run_stop(task->run, begun, now);
-            if (task->run->phase == PHASE_OVER && !engine->devices[task->device].out) {
-                task_end(engine, task, now);
-                continue;
-            }
+            run_stop(task->run, stop, now);
             engine->lines[engine->site->devices[task->device].line].wake_us = 0;
+            if (task->run->phase == PHASE_OVER)
+                task_end(engine, task, now);
         }
     }
 }
 
-static void cancel_tasks(struct engine *engine, struct job *job, struct moment now)
+static void expire(struct engine *engine, struct job *job, struct moment now)
 {
-    job_interrupt(engine, job, "the job was cancelled before this task began",
-                  "the job was cancelled after this task had begun", CODE_CANCELED, now);
-}
+    static const struct stop stop = {CODE_EXPIRED,
+                                     "the job's time ended before this task began",
+                                     "the job's time ended after this task had begun"};
 
-static void expire_tasks(struct engine *engine, struct job *job, struct moment now)
-{
-    job_interrupt(engine, job, "the job's time ended before this task began",
-                  "the job's time ended after this task had begun", CODE_EXPIRED, now);
+    job->expired = true;
+    job_interrupt(engine, job, &stop, now);
 }
 
 static bool start_is_due(const struct job *job, struct moment now)
@@ -226,12 +269,6 @@ static bool start_is_due(const struct job *job, struct moment now)
     if (job->request->origin.link != LINK_BROKER && job->created_ms >= job->request->start_ms)
         return true;
     return now.trusted && now.wall_ms >= job->request->start_ms;
-}
-
-static bool missed(const struct job *job, struct moment now)
-{
-    return job->request->has_start && job->request->origin.link == LINK_BROKER &&
-           now.wall_ms > job->request->start_ms + (int64_t)job->request->max_execution_s * 1000;
 }
 
 void job_tick(struct engine *engine, struct job *job, struct moment now)
@@ -246,9 +283,8 @@ void job_tick(struct engine *engine, struct job *job, struct moment now)
     } else if (job->status == JOB_SCHEDULED && start_is_due(job, now)) {
         job_start(engine, job, now);
     }
-    if (job->status == JOB_RUNNING && (now.boot_us >= job->deadline_us ||
-                                       (job->counts[TASK_RUNNING] == 0 && missed(job, now))))
-        expire_tasks(engine, job, now);
+    if (job->status == JOB_RUNNING && !job->expired && now.boot_us >= job->deadline_us)
+        expire(engine, job, now);
     if (!job_is_over(job) && job->share_due && now.boot_us >= job->share_us)
         report_share(engine, job, now);
 }
@@ -261,7 +297,7 @@ int64_t job_wake_us(const struct engine *engine, const struct job *job)
         return 0; /* a second's look is enough: see engine_wake_us() */
     if (job->status == JOB_QUEUED)
         return engine->safe >= job->safe_at ? 0 : MOMENT_NEVER;
-    if (job->status == JOB_RUNNING && !(job->call && job->answered))
+    if (job->status == JOB_RUNNING && !job->expired && !(job->call && job->answered))
         wake = job->deadline_us;
     if (!job->call && job->share_due && job->share_us < wake)
         wake = job->share_us;
@@ -273,13 +309,10 @@ int64_t job_wake_us(const struct engine *engine, const struct job *job)
 static void refuse(struct engine *engine, struct request *request, enum code code,
                    const char *text)
 {
-    struct report *report;
-
     report_stored(engine, &request->origin, engine->number);
-    report_answer(engine, &request->origin, request->kind, code_status(code), code,
-                  error_body(code, text), engine->number);
-    for (report = engine->reports; report->next; report = report->next)
-        ;
+    struct report *report =
+        report_answer(engine, &request->origin, request->kind, code_status(code), code,
+                      error_body(code, text), engine->number);
     report->job_id = strdup(request->job_id);
     request_free(request);
 }
@@ -288,13 +321,10 @@ static void answer_with_job(struct engine *engine, struct request *request,
                             const struct job *job)
 {
     json_t *body = engine_job_json(engine, job->id);
-    struct report *report;
 
     report_stored(engine, &request->origin, engine->number);
-    report_answer(engine, &request->origin, request->kind, 200, CODE_NONE, json_text(body),
-                  engine->number);
-    for (report = engine->reports; report->next; report = report->next)
-        ;
+    struct report *report = report_answer(engine, &request->origin, request->kind, 200,
+                                          CODE_NONE, json_text(body), engine->number);
     report->job_id = strdup(job->id);
     json_decref(body);
 }
@@ -346,21 +376,25 @@ static void cancel_early(struct engine *engine, const char *id)
     engine->early_next = (engine->early_next + 1) % EARLY_CANCELS_MOST;
 }
 
+void job_cancel(struct engine *engine, struct job *job, const struct stop *stop,
+                struct moment now)
+{
+    char why[200];
+
+    job->canceling = true;
+    if (!job->resolved && !resolve(engine, job, now, why, sizeof(why)))
+        job->resolved = true;
+    job_interrupt(engine, job, stop, now);
+    job_check_end(engine, job, now);
+}
+
 static void cancel(struct engine *engine, struct job *job, struct moment now)
 {
-    job->canceling = true;
-    if (job->status != JOB_RUNNING) {
-        if (!job->resolved) {
-            char why[200];
+    static const struct stop stop = {CODE_CANCELED,
+                                     "the job was cancelled before this task began",
+                                     "the job was cancelled after this task had begun"};
 
-            resolve(engine, job, now, why, sizeof(why));
-            job->resolved = true;
-        }
-        for (size_t i = 0; i < job->task_count; i++)
-            task_queue(engine, &job->tasks[i]);
-    }
-    cancel_tasks(engine, job, now);
-    job_check_end(engine, job, now);
+    job_cancel(engine, job, &stop, now);
 }
 
 static size_t active_jobs(const struct engine *engine)
@@ -384,8 +418,7 @@ static struct job *job_new(struct engine *engine, struct request *request, struc
                         .deadline_us = MOMENT_NEVER};
     job->plans = calloc(engine->site->profile_count + 1, sizeof(*job->plans));
     if (!job->id || !job->plans) {
-        free(job->plans);
-        job_free(job);
+        job_free(engine, job);
         return NULL;
     }
     job->request = request;
@@ -396,6 +429,10 @@ static struct job *job_new(struct engine *engine, struct request *request, struc
 static enum code objection(const struct engine *engine, const struct request *request,
                            struct moment now, char *text, size_t size)
 {
+    if (engine->stopping) {
+        snprintf(text, size, "the gateway is being stopped");
+        return CODE_CANCELED;
+    }
     if (active_jobs(engine) >= engine->site->store.max_jobs) {
         snprintf(text, size,
                  "%u jobs are active, more are not taken; try again when one has ended",
@@ -418,6 +455,17 @@ static void take_job(struct engine *engine, struct request *request, struct mome
         known_id(engine, request, known, now);
         return;
     }
+    const struct old_job *old = find_old(engine, request->job_id);
+    if (old && request->origin.link == LINK_BROKER &&
+        old->fingerprint == request->fingerprint) {
+        report_stored(engine, &request->origin, engine->number);
+        request_free(request);
+        return;
+    }
+    if (old) {
+        refuse(engine, request, CODE_JOB_ID_IN_USE, "a job of this id ended long ago");
+        return;
+    }
     enum code code = objection(engine, request, now, text, sizeof(text));
     if (code != CODE_NONE) {
         refuse(engine, request, code, text);
@@ -431,13 +479,12 @@ static void take_job(struct engine *engine, struct request *request, struct mome
     if (start_is_due(job, now) && !resolve(engine, job, now, text, sizeof(text))) {
         drop_plans(engine, job);
         job->request = NULL;
-        job_free(job);
+        job_free(engine, job);
         refuse(engine, request, CODE_QUEUE_FULL, text);
         return;
     }
     job->next = engine->jobs;
     engine->jobs = job;
-    engine->active++;
     job->safe_at = engine_keep(engine, RECORD_JOB, job->id, NULL, 0,
                                request->document ? json_text(request->document) : NULL);
     answer_with_job(engine, request, job);

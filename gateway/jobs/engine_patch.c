@@ -17,19 +17,19 @@ static int take_tags(struct engine *engine, size_t device, const json_t *tags)
     return twin_patch_tags(twin, tags);
 }
 
-int patch_take(struct engine *engine, size_t device, const struct action *action,
-               struct moment now)
+int patch_take(struct engine *engine, struct task *task)
 {
-    struct twin *twin = &engine->devices[device].twin;
+    const struct action *action = &task->job->request->action;
+    struct twin *twin = &engine->devices[task->device].twin;
     int r = 0;
 
     if (action->tags)
-        r = take_tags(engine, device, action->tags);
+        r = take_tags(engine, task->device, action->tags);
     if (r == 0 && json_is_object(action->arguments))
         r = twin_patch_desired(twin, action->arguments);
     if (r == 0)
-        engine_keep(engine, RECORD_TWIN, NULL, engine->site->devices[device].id, 0, NULL);
-    (void)now;
+        engine_keep(engine, RECORD_TWIN, NULL, engine->site->devices[task->device].id, 0, NULL);
+    task->version = twin->desired_version;
     return r;
 }
 
@@ -149,24 +149,25 @@ static size_t ends_of(const struct task *task, struct property_end *ends)
     return count;
 }
 
-/* Where a property stands in the patch as it was sent; a failed record names the first. */
-static size_t place_in(const json_t *patch, const char *path, size_t base)
+/* Where a property stands in the patch as it was sent: *place counts the names before it. A
+   failed record names the first. */
+static bool find_place(const json_t *patch, const char *path, size_t *place)
 {
     const char *key;
     json_t *value;
-    size_t at = base;
 
     json_object_foreach((json_t *)(uintptr_t)patch, key, value)
     {
         size_t length = strlen(key);
+        bool starts = strncmp(path, key, length) == 0;
 
-        if (strncmp(path, key, length) == 0 && (path[length] == '\0' || path[length] == '.'))
-            return path[length] == '.' && json_is_object(value)
-                       ? place_in(value, path + length + 1, at)
-                       : at;
-        at += 100;
+        if (starts && path[length] == '\0')
+            return true;
+        ++*place;
+        if (starts && path[length] == '.' && find_place(value, path + length + 1, place))
+            return true;
     }
-    return at;
+    return false;
 }
 
 json_t *patch_payload(const struct task *task, enum code *code, char *text, size_t size)
@@ -182,9 +183,11 @@ json_t *patch_payload(const struct task *task, enum code *code, char *text, size
     for (size_t i = 0; i < count; i++) {
         if (ends[i].code == CODE_NONE)
             continue;
+        size_t place = 0;
+        find_place(patch, ends[i].path, &place);
         failed++;
-        if (place_in(patch, ends[i].path, 0) < first) {
-            first = place_in(patch, ends[i].path, 0);
+        if (place < first) {
+            first = place;
             *code = ends[i].code;
             snprintf(text, size, "%s: %s", ends[i].path, ends[i].text);
         }
@@ -227,7 +230,7 @@ static const char *sentence_of(const struct property_end *end)
 }
 
 /* A task that never ran acknowledges each property with its own end. */
-static void acknowledge_all(struct engine *engine, struct task *task, const json_t *patch,
+static void acknowledge_all(struct twin *twin, const struct task *task, const json_t *patch,
                             const char *prefix, const char *text)
 {
     const char *key;
@@ -238,28 +241,27 @@ static void acknowledge_all(struct engine *engine, struct task *task, const json
         char path[512];
 
         snprintf(path, sizeof(path), "%s%s", prefix, key);
-        if (key[0] == '$' || json_is_null(value))
+        if (key[0] == '$')
             continue;
-        if (json_is_object(value)) {
+        if (json_is_null(value)) {
+            twin_forget(twin, path);
+        } else if (json_is_object(value)) {
             strncat(path, ".", sizeof(path) - strlen(path) - 1);
-            acknowledge_all(engine, task, value, path, text);
+            acknowledge_all(twin, task, value, path, text);
         } else {
-            twin_acknowledge(&engine->devices[task->device].twin, path, NULL,
-                             code_status(task->code), task->job->version, text);
+            twin_acknowledge(twin, path, NULL, code_status(task->code), task->version, text);
         }
     }
 }
 
-void patch_acknowledge(struct engine *engine, struct task *task, struct moment now)
+bool patch_acknowledge(struct engine *engine, struct task *task, const char *text)
 {
     struct twin *twin = &engine->devices[task->device].twin;
-    int64_t version = task->job->call ? task->job->version : twin->desired_version;
+    int64_t before = twin->reported_version;
 
     if (!task->run) {
-        acknowledge_all(engine, task, task->job->request->action.arguments, "",
-                        code_name(task->code));
-        reported_changed(engine, task->device, now);
-        return;
+        acknowledge_all(twin, task, task->job->request->action.arguments, "", text);
+        return twin->reported_version != before;
     }
     const struct plan *plan = task->run->plan;
     struct property_end *ends =
@@ -269,13 +271,12 @@ void patch_acknowledge(struct engine *engine, struct task *task, struct moment n
         json_t *value = held_value(&ends[i]);
 
         if (ends[i].code != CODE_SUPERSEDED) /* the newer one acknowledges it */
-            twin_acknowledge(twin, ends[i].path, value, ends[i].status, version,
+            twin_acknowledge(twin, ends[i].path, value, ends[i].status, task->version,
                              sentence_of(&ends[i]));
         json_decref(value);
     }
     free(ends);
     for (size_t i = 0; i < plan->removed_count; i++)
         twin_forget(twin, plan->removed[i]);
-    if (count + plan->removed_count > 0)
-        reported_changed(engine, task->device, now);
+    return twin->reported_version != before;
 }

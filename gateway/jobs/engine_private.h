@@ -30,6 +30,7 @@ struct task {
     enum code code;
     unsigned attempts;
     int64_t created_ms, started_ms, ended_ms, changed_ms; /* 0: not yet */
+    int64_t version; /* PATCH: desired $version that is acknowledged */
     struct plan
         *own_plan;   /* where the job's plan does not fit (superseded properties), else NULL */
     struct run *run; /* while running */
@@ -67,10 +68,12 @@ struct job {
     uint64_t order;         /* rising with acceptance */
     uint64_t safe_at;       /* the record that must be safe before the first frame */
     bool resolved;          /* its devices are known */
-    bool canceling;
+    bool canceling, expired;
+    enum code code; /* FAILED: why, else NONE */
+    char text[200];
+    uint64_t repeat; /* call: where its answer is remembered, 0: nowhere */
     int64_t created_ms, started_ms, ended_ms;
     int64_t deadline_us; /* boot clock; MOMENT_NEVER until it starts */
-    int64_t version;     /* PATCH by a call: desired $version that is acknowledged */
     bool share_due;
     int64_t share_us; /* earliest next share */
     struct job *next;
@@ -82,6 +85,7 @@ struct device_state {
     struct task *running;
     struct task *first; /* queue */
     bool out;           /* an operation of it is at the line */
+    bool probed;        /* ... which may well end in a time-out */
     uint64_t served;    /* rising number of its last operation */
     int64_t heard_us;   /* INT64_MIN: never */
     int64_t heard_ms;
@@ -98,9 +102,9 @@ struct device_state {
 struct line_state {
     size_t *devices; /* indexes of its devices */
     size_t device_count;
-    size_t waiting; /* tasks queued or running on it */
-    unsigned out;   /* operations that are at the line */
-    bool probing;   /* one of them may well end in a time-out: nothing is put behind it */
+    size_t waiting;  /* tasks queued or running on it */
+    unsigned out;    /* operations that are at the line */
+    unsigned probes; /* of these, such as may well end in a time-out: nothing goes behind */
     bool known, up;
     int64_t down_us;
     char why[160];
@@ -113,14 +117,27 @@ struct line_state {
 /* An answer that is remembered for callers who repeat themselves. */
 struct repeat {
     char *key;
-    bool open; /* the call still runs */
+    uint64_t number; /* rising, names this entry for the call that fills it */
+    bool open;       /* the call still runs and has not been answered */
     int status;
     enum code code;
     char *body;
     int64_t until_us;
 };
 
-enum { REPEATS_MOST = 1000, ENDED_JOBS_MOST = 1000, EARLY_CANCELS_MOST = 1000 };
+/* A job that is forgotten leaves its id behind, so that it is not run again. */
+struct old_job {
+    char *id;
+    uint64_t fingerprint;
+};
+
+enum {
+    REPEATS_MOST = 1000,
+    EARLY_CANCELS_MOST = 1000,
+    ENDED_JOBS_MOST = 1000,
+    ENDED_TASKS_MOST = 100000, /* of ended jobs; the newest one is kept whatever its size */
+    OLD_JOBS_MOST = 20000,
+};
 
 struct engine {
     const struct site *site;
@@ -129,8 +146,8 @@ struct engine {
     int64_t since_ms;
     struct device_state *devices;
     struct line_state *lines;
-    struct job *jobs; /* newest first */
-    size_t active, ended;
+    struct job *jobs;          /* newest first */
+    size_t ended, ended_tasks; /* of what is over and still kept */
     uint64_t order, served;
     uint64_t number, safe; /* of records: made, and safe */
     struct record **records;
@@ -138,21 +155,27 @@ struct engine {
     struct report *reports, **reports_end;
     struct repeat repeats[REPEATS_MOST];
     size_t repeat_next;
+    uint64_t repeat_number;
+    struct old_job *old_jobs; /* a ring of OLD_JOBS_MOST */
+    size_t old_next;
     char *early_cancels[EARLY_CANCELS_MOST]; /* cancels that came before their job */
     size_t early_next;
     size_t reported_due; /* devices whose reported document waits */
     bool stopping;
+    bool trusted; /* the wall clock, when it was last told */
 };
 
 /* engine_jobs.c */
 struct job *engine_find_job(const struct engine *engine, const char *id);
 void job_start(struct engine *engine, struct job *job, struct moment now);
 void job_check_end(struct engine *engine, struct job *job, struct moment now);
-void job_interrupt(struct engine *engine, struct job *job, const char *waiting, const char *begun,
-                   enum code code, struct moment now);
+void job_interrupt(struct engine *engine, struct job *job, const struct stop *stop,
+                   struct moment now);
+void job_cancel(struct engine *engine, struct job *job, const struct stop *stop,
+                struct moment now);
 void job_tick(struct engine *engine, struct job *job, struct moment now);
 int64_t job_wake_us(const struct engine *engine, const struct job *job);
-void job_free(struct job *job);
+void job_free(const struct engine *engine, struct job *job);
 void jobs_forget_old(struct engine *engine); /* not while a loop walks over the jobs */
 const char *job_status_name(enum job_status status);
 const char *job_type_name(const struct job *job);
@@ -166,6 +189,8 @@ void call_answer(struct engine *engine, struct job *job, int status, enum code c
 
 /* engine_tasks.c */
 void task_queue(struct engine *engine, struct task *task);
+/* Ends the task if it needs no wire: a refusal, tags alone, properties removed. */
+void task_try_without_wire(struct engine *engine, struct task *task, struct moment now);
 void task_begin(struct engine *engine, struct task *task, struct moment now); /* may end it */
 void task_end(struct engine *engine, struct task *task,
               struct moment now); /* its run is over */
@@ -177,15 +202,16 @@ json_t *task_json(const struct engine *engine,
 const char *task_state_name(enum task_state state);
 
 /* engine_patch.c */
-int patch_take(struct engine *engine, size_t device, const struct action *action,
-               struct moment now);
+int patch_take(struct engine *engine, struct task *task);
 struct plan *patch_without_superseded(struct engine *engine, struct task *task,
                                       const struct plan *plan);
-void patch_acknowledge(struct engine *engine, struct task *task, struct moment now);
+/* In the twin; true when the reported document has changed. `text`: why it was refused. */
+bool patch_acknowledge(struct engine *engine, struct task *task, const char *text);
 json_t *patch_payload(const struct task *task, enum code *code, char *text, size_t size);
 
 /* engine_dispatch.c */
 void line_fail_waiting(struct engine *engine, size_t line, bool urgent_only, struct moment now);
+void line_abandon(struct engine *engine, size_t line, const char *why, struct moment now);
 void device_set_health(struct engine *engine, size_t device, enum health health,
                        struct moment now);
 
@@ -194,8 +220,9 @@ uint64_t engine_keep(struct engine *engine, enum record_kind kind, const char *j
                      const char *device_id, uint32_t step, char *text);
 struct report *engine_report(struct engine *engine, enum report_kind kind, uint64_t after,
                              const char *job_id, const char *device_id, char *body);
-void report_answer(struct engine *engine, struct origin *origin, enum request_kind kind,
-                   int status, enum code code, char *body, uint64_t after);
+struct report *report_answer(struct engine *engine, struct origin *origin,
+                             enum request_kind kind, int status, enum code code, char *body,
+                             uint64_t after);
 void report_stored(struct engine *engine, const struct origin *origin, uint64_t after);
 char *error_body(enum code code, const char *text); /* {"error":{"code","description"}} */
 void report_share(struct engine *engine, struct job *job, struct moment now);

@@ -88,8 +88,9 @@ char *error_body(enum code code, const char *text)
     return dumped;
 }
 
-void report_answer(struct engine *engine, struct origin *origin, enum request_kind kind,
-                   int status, enum code code, char *body, uint64_t after)
+struct report *report_answer(struct engine *engine, struct origin *origin,
+                             enum request_kind kind, int status, enum code code, char *body,
+                             uint64_t after)
 {
     struct report *report = engine_report(engine, REPORT_ANSWER, after, NULL, NULL, body);
 
@@ -99,6 +100,7 @@ void report_answer(struct engine *engine, struct origin *origin, enum request_ki
     report->code = code;
     *origin =
         (struct origin){.link = origin->link}; /* a job's times depend on where it came from */
+    return report;
 }
 
 void report_stored(struct engine *engine, const struct origin *origin, uint64_t after)

@@ -122,40 +122,59 @@ static json_t *outcome_json(const struct task *task, int status, json_t *payload
     return outcome;
 }
 
-static void finish(struct engine *engine, struct task *task, enum task_state state,
-                   json_t *payload, const char *text, struct moment now)
+static char *record_text(const struct engine *engine, const struct task *task, json_t *payload,
+                         const char *text)
 {
-    struct job *job = task->job;
-    struct device_state *device = &engine->devices[task->device];
-    const char *id = engine->site->devices[task->device].id;
-    int status = code_status(task->code);
-
-    task->ended_ms = now.wall_ms;
-    task_move(task, state, now);
-    if (device->running == task)
-        device->running = NULL;
-    else
-        unqueue(engine, task);
-    line_of(engine, task)->waiting--;
-    line_of(engine, task)->wake_us = 0;
-
     json_t *record = task_json(engine, task);
-    json_object_set_new(record, "outcome", outcome_json(task, status, payload));
+
+    json_object_set_new(record, "outcome",
+                        outcome_json(task, code_status(task->code), payload));
     if (task->code != CODE_NONE)
         json_object_set_new(
             record, "error",
             json_pack("{s:s, s:s}", "code", code_name(task->code), "description", text));
     json_object_set_new(record, "gatewayId", json_string(engine->site->id));
     json_object_set_new(record, "seq", json_integer((json_int_t)engine->number + 1));
-    task->record = json_text(record);
+    char *dumped = json_text(record);
     json_decref(record);
+    return dumped;
+}
+
+static void leave_device(struct engine *engine, struct task *task)
+{
+    struct device_state *device = &engine->devices[task->device];
+
+    if (device->running == task)
+        device->running = NULL;
+    else
+        unqueue(engine, task);
+    line_of(engine, task)->waiting--;
+    line_of(engine, task)->wake_us = 0;
+}
+
+/* The record first, so that nothing is told before it is safe: neither the outcome nor the
+   acknowledgements in the reported document. */
+static void finish(struct engine *engine, struct task *task, enum task_state state,
+                   json_t *payload, const char *text, bool reported, struct moment now)
+{
+    struct job *job = task->job;
+    struct device_state *device = &engine->devices[task->device];
+    const char *id = engine->site->devices[task->device].id;
+
+    task->ended_ms = now.wall_ms;
+    task_move(task, state, now);
+    leave_device(engine, task);
+    task->record = record_text(engine, task, payload, text);
     free(device->last_outcome);
     device->last_outcome = strdup(task->record);
 
     uint64_t number = engine_keep(engine, RECORD_OUTCOME, job->id, id, 0, strdup(task->record));
     if (job->call)
-        call_answer(engine, job, status, task->code, json_text(payload), number);
+        call_answer(engine, job, code_status(task->code), task->code, json_text(payload),
+                    number);
     engine_report(engine, REPORT_OUTCOME, number, job->id, id, strdup(task->record));
+    if (reported)
+        reported_changed(engine, task->device, now);
     json_decref(payload);
     job_check_end(engine, job, now);
 }
@@ -165,15 +184,17 @@ void task_refuse(struct engine *engine, struct task *task, enum code code, const
 {
     json_t *payload =
         json_pack("{s:{s:s, s:s}}", "error", "code", code_name(code), "description", text);
+    bool reported = false;
 
     task->code = code;
     if (task->job->request->action.kind == ACTION_PATCH)
-        patch_acknowledge(engine, task, now);
+        reported = patch_acknowledge(engine, task, text);
     finish(engine, task, code == CODE_CANCELED ? TASK_CANCELED : TASK_FAILED, payload, text,
-           now);
+           reported, now);
 }
 
-void task_begin(struct engine *engine, struct task *task, struct moment now)
+/* Its run is made and it counts as running. False: it has been refused and is over. */
+static bool set_out(struct engine *engine, struct task *task, struct moment now)
 {
     struct job_plan *made =
         job_plan(engine, task->job, engine->site->devices[task->device].profile);
@@ -181,7 +202,7 @@ void task_begin(struct engine *engine, struct task *task, struct moment now)
 
     if (!made->plan) {
         task_refuse(engine, task, code_find(made->error.code), made->error.text, now);
-        return;
+        return false;
     }
     task->run = calloc(1, sizeof(*task->run));
     if (task->job->request->action.kind == ACTION_PATCH)
@@ -192,10 +213,8 @@ void task_begin(struct engine *engine, struct task *task, struct moment now)
         free(task->run);
         task->run = NULL;
         task_refuse(engine, task, CODE_STORE_UNAVAILABLE, "the gateway is out of memory", now);
-        return;
+        return false;
     }
-    unqueue(engine, task);
-    engine->devices[task->device].running = task;
     task->started_ms = now.wall_ms;
     task_move(task, TASK_RUNNING, now);
     engine_keep(engine, RECORD_HANDED, task->job->id, id, 0, NULL);
@@ -203,6 +222,27 @@ void task_begin(struct engine *engine, struct task *task, struct moment now)
     json_t *record = task_json(engine, task);
     engine_report(engine, REPORT_PROGRESS, 0, task->job->id, id, json_text(record));
     json_decref(record);
+    return true;
+}
+
+void task_begin(struct engine *engine, struct task *task, struct moment now)
+{
+    if (!set_out(engine, task, now))
+        return;
+    unqueue(engine, task);
+    engine->devices[task->device].running = task;
+}
+
+void task_try_without_wire(struct engine *engine, struct task *task, struct moment now)
+{
+    if (task->state != TASK_SCHEDULED)
+        return;
+    const struct job_plan *made =
+        job_plan(engine, task->job, engine->site->devices[task->device].profile);
+    if (made->plan && made->plan->step_count > 0)
+        return;
+    if (set_out(engine, task, now))
+        task_end(engine, task, now);
 }
 
 static void free_run(struct task *task)
@@ -217,19 +257,22 @@ static void free_run(struct task *task)
 void task_end(struct engine *engine, struct task *task, struct moment now)
 {
     char text[400];
+    bool reported = false;
     json_t *payload;
 
     task->attempts = task->run->attempts;
     if (task->job->request->action.kind == ACTION_PATCH) {
         payload = patch_payload(task, &task->code, text, sizeof(text));
-        patch_acknowledge(engine, task, now);
+        reported = patch_acknowledge(engine, task, text);
     } else {
         task->code = task->run->code;
         snprintf(text, sizeof(text), "%s", task->run->text);
         payload = run_payload(task->run);
     }
+    enum task_state state = task->code == CODE_NONE       ? TASK_COMPLETED
+                            : task->code == CODE_CANCELED ? TASK_CANCELED
+                                                          : TASK_FAILED;
     /* The run is done with before anything is reported: reports look at the device's state. */
     free_run(task);
-    finish(engine, task, task->code == CODE_NONE ? TASK_COMPLETED : TASK_FAILED, payload, text,
-           now);
+    finish(engine, task, state, payload, text, reported, now);
 }

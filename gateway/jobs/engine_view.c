@@ -27,7 +27,7 @@ static json_t *statistics_json(const struct job *job)
                      (json_int_t)job->counts[TASK_SCHEDULED]);
 }
 
-static void put_message(json_t *object, const struct job *job)
+static void put_message(json_t *object, const struct engine *engine, const struct job *job)
 {
     char text[160];
     size_t failed = job->counts[TASK_FAILED] + job->counts[TASK_CANCELED];
@@ -40,12 +40,15 @@ static void put_message(json_t *object, const struct job *job)
     else if (job_is_over(job) && failed > 0) {
         snprintf(text, sizeof(text), "%zu of %zu devices failed", failed, job->task_count);
         json_object_set_new(object, "statusMessage", json_string(text));
+    } else if (job->status == JOB_SCHEDULED && !engine->trusted) {
+        json_object_set_new(object, "statusMessage",
+                            json_string("the clock is not set, so the start has to wait"));
     } else if (hint) {
         json_object_set_new(object, "statusMessage", json_string(hint));
     }
 }
 
-static json_t *job_json(const struct job *job)
+static json_t *job_json(const struct engine *engine, const struct job *job)
 {
     json_t *object = json_object();
 
@@ -64,7 +67,9 @@ static json_t *job_json(const struct job *job)
     if (job->request->document)
         json_object_update_missing(object, job->request->document);
     json_object_set_new(object, "status", json_string(job_status_name(job->status)));
-    put_message(object, job);
+    put_message(object, engine, job);
+    if (job->status == JOB_FAILED)
+        json_object_set_new(object, "failureReason", json_string(job->text));
     if (job->resolved)
         json_object_set_new(object, "deviceJobStatistics", statistics_json(job));
     return object;
@@ -74,7 +79,7 @@ json_t *engine_job_json(const struct engine *engine, const char *job_id)
 {
     const struct job *job = engine_find_job(engine, job_id);
 
-    return job && !job->call ? job_json(job) : NULL;
+    return job && !job->call ? job_json(engine, job) : NULL;
 }
 
 json_t *engine_share_json(const struct engine *engine, const char *job_id)
@@ -90,26 +95,39 @@ json_t *engine_share_json(const struct engine *engine, const char *job_id)
                   "deviceJobStatistics", statistics_json(job));
     put_time(share, "startTime", job->started_ms);
     put_time(share, "endTime", job->ended_ms);
+    if (job->code != CODE_NONE)
+        json_object_set_new(
+            share, "error",
+            json_pack("{s:s, s:s}", "code", code_name(job->code), "description", job->text));
     return share;
 }
 
 /* --- pages ---
- * A cursor is the place after which the next page begins: an order number for jobs, which is
- * unique and never reused, so that pages stay stable while jobs come and go. */
+ * A cursor is the place after which the next page begins, by what is unique and never reused,
+ * so that pages stay stable while jobs come and go: the order of a job, and the index of a task
+ * or device. */
 
-static bool read_cursor(const char *after, unsigned long long *ret)
+struct cursor {
+    unsigned long long order;
+    unsigned long long index;
+};
+
+/* "12.7" */
+static bool read_cursor(const char *after, struct cursor *ret)
 {
-    char *end;
+    char again[48];
 
     if (!after)
         return true;
-    *ret = strtoull(after, &end, 10);
-    return end != after && *end == '\0';
+    if (sscanf(after, "%20llu.%20llu", &ret->order, &ret->index) != 2)
+        return false;
+    snprintf(again, sizeof(again), "%llu.%llu", ret->order, ret->index);
+    return strcmp(again, after) == 0; /* no sign, no space, no overflow */
 }
 
-static void write_cursor(char **next_cursor, unsigned long long place)
+static void write_cursor(char **next_cursor, unsigned long long order, unsigned long long index)
 {
-    if (asprintf(next_cursor, "%llu", place) < 0)
+    if (asprintf(next_cursor, "%llu.%llu", order, index) < 0)
         *next_cursor = NULL;
 }
 
@@ -121,24 +139,23 @@ static bool is_any(const char *text)
 json_t *engine_jobs_json(const struct engine *engine, const char *type, const char *status,
                          size_t most, const char *after, char **next_cursor)
 {
-    unsigned long long before = UINT64_MAX, last = 0;
-    json_t *jobs = json_array();
+    struct cursor before = {.order = UINT64_MAX};
+    unsigned long long last = 0;
 
     *next_cursor = NULL;
-    if (!read_cursor(after, &before)) {
-        json_decref(jobs);
+    if (!read_cursor(after, &before))
         return NULL;
-    }
+    json_t *jobs = json_array();
     for (const struct job *job = engine->jobs; job; job = job->next) {
-        if (job->call || job->order >= before ||
+        if (job->call || job->order >= before.order ||
             (!is_any(type) && strcmp(type, job_type_name(job)) != 0) ||
             (!is_any(status) && strcmp(status, job_status_name(job->status)) != 0))
             continue;
         if (json_array_size(jobs) == most) {
-            write_cursor(next_cursor, last);
+            write_cursor(next_cursor, last, 0);
             break;
         }
-        json_array_append_new(jobs, job_json(job));
+        json_array_append_new(jobs, job_json(engine, job));
         last = job->order;
     }
     return jobs;
@@ -151,18 +168,15 @@ static json_t *record_json(const struct engine *engine, const struct task *task)
 }
 
 static json_t *query_records(const struct engine *engine, const struct query *query,
-                             size_t most, unsigned long long from, char **next_cursor)
+                             size_t most, struct cursor from, char **next_cursor)
 {
     const char *only = query_requires(query, "jobId");
     json_t *rows = json_array();
-    unsigned long long place = 0;
 
     for (const struct job *job = engine->jobs; job; job = job->next) {
-        if (job->call || (only && strcmp(only, job->id) != 0))
+        if (job->call || job->order > from.order || (only && strcmp(only, job->id) != 0))
             continue;
-        for (size_t i = 0; i < job->task_count; i++, place++) {
-            if (place < from)
-                continue;
+        for (size_t i = job->order == from.order ? from.index : 0; i < job->task_count; i++) {
             json_t *record = record_json(engine, &job->tasks[i]);
 
             if (!query_matches(query, condition_lookup_json, record)) {
@@ -171,7 +185,7 @@ static json_t *query_records(const struct engine *engine, const struct query *qu
             }
             if (json_array_size(rows) == most) {
                 json_decref(record);
-                write_cursor(next_cursor, place);
+                write_cursor(next_cursor, job->order, i);
                 return rows;
             }
             json_array_append_new(rows, record);
@@ -181,17 +195,17 @@ static json_t *query_records(const struct engine *engine, const struct query *qu
 }
 
 static json_t *query_devices(struct engine *engine, const struct query *query, size_t most,
-                             unsigned long long from, char **next_cursor)
+                             struct cursor from, char **next_cursor)
 {
     json_t *rows = json_array();
 
-    for (size_t i = from; i < engine->site->device_count; i++) {
+    for (size_t i = from.index; i < engine->site->device_count; i++) {
         struct select select = {.engine = engine, .device = i};
 
         if (!query_matches(query, select_lookup, &select))
             continue;
         if (json_array_size(rows) == most) {
-            write_cursor(next_cursor, i);
+            write_cursor(next_cursor, 0, i);
             return rows;
         }
         json_array_append_new(rows, engine_twin_json(engine, engine->site->devices[i].id));
@@ -202,7 +216,7 @@ static json_t *query_devices(struct engine *engine, const struct query *query, s
 json_t *engine_query_json(struct engine *engine, const struct query *query, size_t most,
                           const char *after, char **next_cursor)
 {
-    unsigned long long from = 0;
+    struct cursor from = {.order = UINT64_MAX};
 
     *next_cursor = NULL;
     if (!read_cursor(after, &from))

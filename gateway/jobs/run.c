@@ -125,56 +125,90 @@ static void finish(struct run *run, struct moment now)
     run->restore_left = run->plan->result_count;
 }
 
-static void interrupted(struct run *run);
+/* Points written twice in one task carry the worst that happened to them. */
+static void settle(struct run *run)
+{
+    const struct plan_step *step = run_step(run);
+
+    if (!step || step->kind != PLAN_WRITE)
+        return;
+    for (size_t i = 0; i < step->item_count; i++) {
+        struct point_result *result = &run->results[step->items[i].result];
+
+        if (step->items[i].part)
+            continue;
+        if (result->result < result->worst)
+            result->result = result->worst;
+        result->worst = result->result;
+    }
+}
+
+/* The points of the step from `item` on are not written any more. */
+static void leave_out(struct run *run, const struct plan_step *step, size_t item)
+{
+    if (run->stopping && step->kind != PLAN_RETURN)
+        run_interrupt(run);
+    for (; step->kind == PLAN_WRITE && item < step->item_count; item++) {
+        struct point_result *result = &run->results[step->items[item].result];
+
+        if (result->result < RESULT_NOT_SENT)
+            result->result = RESULT_NOT_SENT;
+        if (run->stopping && result->result == RESULT_NOT_SENT && result->code == CODE_NONE)
+            result_set(result, RESULT_NOT_SENT, run->begun ? CODE_INTERRUPTED : run->stop.code,
+                       run->begun ? run->stop.after : run->stop.before);
+    }
+}
 
 void run_advance(struct run *run, struct moment now)
 {
     unsplit(run);
     run->tries = 0;
-    run->rewritten = run->heard = false;
+    run->rewritten = run->heard = run->reached = run->doubted = false;
     run->intent = 0;
     run->due_us = now.boot_us;
     run->phase = PHASE_START;
     for (run->step++; run->step < run->plan->step_count; run->step++) {
-        if (may_begin(run, &run->plan->steps[run->step]))
+        const struct plan_step *step = &run->plan->steps[run->step];
+
+        if (may_begin(run, step))
             return;
-        if (run->stopping)
-            interrupted(run);
+        leave_out(run, step, 0);
     }
     finish(run, now);
 }
 
-/* The step's points one after the other, so that each result is true. */
 void run_split_next(struct run *run, struct moment now)
 {
+    const struct plan_step *whole = &run->plan->steps[run->step];
     size_t item = run->split ? run->item + 1 : 0;
 
-    if (run->split)
-        plan_step_deinit(&run->part);
-    run->split = false;
-    if (item >= run->plan->steps[run->step].item_count ||
-        (item > 0 && !may_begin(run, &run->plan->steps[run->step])) ||
-        plan_step_split(&run->part, run->site, run->plan, run->step, item) != 0) {
+    unsplit(run);
+    if (item < whole->item_count && (item == 0 || may_begin(run, whole))) {
+        run->split = plan_step_split(&run->part, run->site, run->plan, run->step, item) == 0;
+        if (!run->split)
+            run_set_error(run, CODE_STORE_UNAVAILABLE, "the gateway is out of memory");
+    }
+    if (!run->split) {
+        leave_out(run, whole, item);
         run_advance(run, now);
         return;
     }
-    run->split = true;
     run->item = item;
     run->tries = 0;
-    run->rewritten = false;
+    run->rewritten = run->reached = run->doubted = false;
     run->due_us = now.boot_us;
     run->phase = PHASE_WRITE;
 }
 
 void run_step_done(struct run *run, struct moment now)
 {
+    settle(run);
     if (run->split)
         run_split_next(run, now);
     else
         run_advance(run, now);
 }
 
-/* The first trouble names the task's error; a stop only counts where steps were left out. */
 void run_set_error(struct run *run, enum code code, const char *text)
 {
     if (run->code != CODE_NONE)
@@ -183,11 +217,24 @@ void run_set_error(struct run *run, enum code code, const char *text)
     snprintf(run->text, sizeof(run->text), "%s", text);
 }
 
-/* A step is left out because of a stop, whose sentence stands in run->text already. */
-static void interrupted(struct run *run)
+void run_interrupt(struct run *run)
 {
-    if (run->plan->steps[run->step].kind != PLAN_RETURN && run->code == CODE_NONE)
-        run->code = CODE_INTERRUPTED;
+    char text[sizeof(run->text)];
+
+    if (run->code != CODE_NONE)
+        return;
+    if (!run->begun) {
+        run_set_error(run, run->stop.code, run->stop.before);
+        return;
+    }
+    sentence_stopped(text, sizeof(text), run);
+    run_set_error(run, CODE_INTERRUPTED, text);
+}
+
+void run_count_try(struct run *run)
+{
+    if (run->attempts < run->tries + 1)
+        run->attempts = run->tries + 1;
 }
 
 void result_set(struct point_result *result, enum result value, enum code code,
@@ -199,7 +246,7 @@ void result_set(struct point_result *result, enum result value, enum code code,
     result->text = text && *text ? strdup(text) : NULL;
 }
 
-static void step_results(struct run *run, enum result value, enum code code, const char *text)
+void run_step_results(struct run *run, enum result value, enum code code, const char *text)
 {
     const struct plan_step *step = run_step(run);
 
@@ -221,19 +268,31 @@ static void fail_rest(struct run *run, enum code code, const char *text)
     run->step = run->plan->step_count - 1;
 }
 
+void run_leave(struct run *run, struct moment now)
+{
+    if (run->plan->kind == ACTION_PATCH) {
+        run_step_done(run, now);
+        return;
+    }
+    settle(run);
+    if (run->split)
+        leave_out(run, &run->plan->steps[run->step], run->item + 1);
+    run_advance(run, now);
+}
+
 void run_fail(struct run *run, enum code code, enum result result, const char *text,
               struct moment now)
 {
     bool out_of_reach = code == CODE_DEVICE_TIMEOUT || code == CODE_LINE_DOWN;
 
-    step_results(run, result, code, text);
+    run_step_results(run, result, code, text);
     run_set_error(run, code, text);
-    if (run->plan->kind == ACTION_PATCH && out_of_reach)
+    if (run->plan->kind == ACTION_PATCH && out_of_reach) {
         fail_rest(run, code, text);
-    if (run->plan->kind == ACTION_PATCH && !out_of_reach)
-        run_step_done(run, now);
-    else
         run_advance(run, now);
+        return;
+    }
+    run_leave(run, now);
 }
 
 /* --- what it wants --- */
@@ -246,7 +305,7 @@ static void start_write(struct run *run, const struct facts *facts, struct momen
 
     if (step->class != CLASS_STATE && !heard && run_probe_operation(run, &probe))
         run->phase = PHASE_PROBE;
-    else if (step->if_different && run->phase != PHASE_COMPARE)
+    else if (step->if_different)
         run->phase = PHASE_COMPARE;
     else if (step->class != CLASS_STATE)
         run->phase = PHASE_INTENT;
@@ -302,18 +361,24 @@ enum wants run_next(struct run *run, const struct facts *facts, struct moment no
             run->phase = PHASE_WRITE;
             continue;
         }
-        if (run->phase == PHASE_EXPECT && run->tries > 0 && now.boot_us >= run->until_us) {
+        /* A device that has spoken is asked a last time when the time is over. */
+        if (run->phase == PHASE_EXPECT && run->tries > 0 && !run->heard &&
+            now.boot_us >= run->until_us) {
             run_expectation_failed(run, now);
             continue;
         }
         if (run_operation(run, operation)) {
             operation->unit = run->site->devices[run->device].unit;
+            run->out = true;
             return WANTS_WORK;
         }
-        if (run->phase == PHASE_RESTORE)
+        if (run->phase == PHASE_RESTORE) {
             finish(run, now);
-        else
-            run_advance(run, now);
+            continue;
+        }
+        if (run->owed)
+            run_owe(run, "the value before is not known");
+        run_advance(run, now);
     }
     return WANTS_NOTHING;
 }
@@ -333,34 +398,91 @@ bool run_is_readback(const struct run *run)
     return run->phase == PHASE_VERIFY;
 }
 
-void run_stop(struct run *run, const char *text, struct moment now)
+/* Has the present step begun to have an effect? What has is brought to its end. */
+static bool step_may_stop(const struct run *run)
+{
+    const struct plan_step *step = run_step(run);
+
+    if (run->out || !step || step->kind == PLAN_RETURN)
+        return false;
+    switch (run->phase) {
+    case PHASE_START:
+    case PHASE_PROBE:
+    case PHASE_COMPARE:
+    case PHASE_INTENT:
+    case PHASE_READ:
+    case PHASE_EXPECT:
+    case PHASE_WAIT:
+        return true;
+    case PHASE_WRITE:
+        return run->tries == 0 && !run->reached && !run->rewritten;
+    case PHASE_VERIFY:
+    case PHASE_RETURN:
+    case PHASE_RESTORE:
+    case PHASE_OVER:
+        break;
+    }
+    return false;
+}
+
+void run_stop_step(struct run *run, struct moment now)
+{
+    if (!run->stopping || !step_may_stop(run))
+        return;
+    leave_out(run, &run->plan->steps[run->step], run->split ? run->item : 0);
+    run_advance(run, now);
+}
+
+void run_stop(struct run *run, const struct stop *stop, struct moment now)
 {
     if (run->phase == PHASE_OVER || run->stopping)
         return;
     run->stopping = true;
-    if (run->code == CODE_NONE)
-        snprintf(run->text, sizeof(run->text), "%s", text);
-    /* What is between two frames ends now; a frame that is out, or its read-back, ends first.
-     */
-    if (run->phase == PHASE_WAIT || run->phase == PHASE_EXPECT || run->phase == PHASE_INTENT ||
-        run->phase == PHASE_START) {
-        if (run_step(run)->kind != PLAN_RETURN) {
-            run_set_error(run, CODE_INTERRUPTED, text);
-            run_advance(run, now);
-        }
-    }
+    run->stop = *stop;
+    run_stop_step(run, now);
+}
+
+bool run_pays_back(const struct run *run)
+{
+    const struct plan_step *step = run_step(run);
+
+    return run->phase == PHASE_RESTORE || (step && step->kind == PLAN_RETURN);
+}
+
+/* What is true of the present step's points when nothing more comes from the device. */
+static enum result result_so_far(const struct run *run)
+{
+    if (run->phase == PHASE_VERIFY && !run->doubted)
+        return RESULT_WRITTEN;
+    return run->reached || (run->out && run->phase == PHASE_WRITE) ? RESULT_UNKNOWN
+                                                                   : RESULT_NOT_SENT;
 }
 
 void run_line_down(struct run *run, const char *why, struct moment now)
 {
+    enum result result = result_so_far(run);
+
+    if (run->phase == PHASE_OVER || run_pays_back(run))
+        return;
+    run_fail(run, result == RESULT_NOT_SENT ? CODE_LINE_DOWN : CODE_DEVICE_TIMEOUT, result, why,
+             now);
+}
+
+void run_abandon(struct run *run, const char *why, struct moment now)
+{
     if (run->phase == PHASE_OVER)
         return;
-    if (run->phase == PHASE_RESTORE) {
-        run->phase = PHASE_OVER;
-        return;
+    run->stopping = true;
+    if (!run->stop.after)
+        run->stop = (struct stop){.code = CODE_CANCELED, .before = why, .after = why};
+    if (!run_pays_back(run)) {
+        run_interrupt(run);
+        run_step_results(run, result_so_far(run), run->code, run->text);
     }
-    bool acked = run->phase == PHASE_VERIFY;
-    run_fail(run, CODE_LINE_DOWN, acked ? RESULT_WRITTEN : RESULT_NOT_SENT, why, now);
-    if (run->phase == PHASE_START && run_step(run) && run_step(run)->kind == PLAN_RETURN)
-        run->phase = PHASE_OVER;
+    if (run->owed)
+        run_owe(run, why);
+    run->owed = run->out = false;
+    if (run->phase != PHASE_RESTORE)
+        run_advance(run, now);
+    run->phase = PHASE_OVER;
 }

@@ -42,8 +42,16 @@ struct point_result {
     enum code code;     /* NONE where it is well */
     char *text;         /* why not, or NULL */
     struct reading wrote, holds;
-    int64_t at_ms; /* wall clock of the read-back */
-    bool restored; /* the value from before was written back */
+    int64_t at_ms;     /* wall clock of the read-back */
+    bool restored;     /* the value from before was written back */
+    enum result worst; /* of the steps before that wrote this point */
+};
+
+/* Why a task is stopped, in two tenses. The texts must outlive the run. */
+struct stop {
+    enum code code;     /* where nothing had begun: CANCELED, EXPIRED */
+    const char *before; /* "the job was cancelled before this task began" */
+    const char *after;  /* "the job was cancelled after this task had begun" */
 };
 
 struct run {
@@ -58,9 +66,13 @@ struct run {
     unsigned attempts; /* the most tries that any operation took */
     bool rewritten;    /* the one repeat after a read-back that differed */
     bool heard;        /* EXPECT: the device answered since the step began */
+    bool out;          /* an operation is on its way and its answer is to come */
     bool begun;        /* a frame that concerns the task has left */
+    bool reached;      /* a write of the present step left whole and was not refused */
+    bool doubted;      /* the read-back decides what the write's own answers left open */
     bool owed;         /* a pulse was sent and its return is due */
     bool stopping;     /* cancelled or expired: no new step */
+    struct stop stop;
     int64_t due_us, until_us, answered_us;
     uint64_t intent;              /* number of the record that must be safe; 0: none made yet */
     size_t restore_left;          /* RESTORE: results still to look at, from the end */
@@ -99,13 +111,20 @@ void run_intended(struct run *run, uint64_t number);
 void run_answer(struct run *run, const struct facts *facts, const struct answer *answer,
                 struct moment now);
 /* Cancel or expiry: ends at the next step, a pulse is paid back first. */
-void run_stop(struct run *run, const char *text, struct moment now);
-/* The line has been down for longer than the task waits for it. */
+void run_stop(struct run *run, const struct stop *stop, struct moment now);
+/* The line has been down for longer than the task waits for it. A pulse's return waits on. */
 void run_line_down(struct run *run, const char *why, struct moment now);
+/* Nothing will be sent any more: it is over now, and says what is left open. */
+void run_abandon(struct run *run, const char *why, struct moment now);
 
 bool run_is_repeat(const struct run *run); /* what it wants next is a try after a failed one */
 bool run_is_readback(const struct run *run);
+bool run_pays_back(
+    const struct run *run); /* a pulse or a restore: waits for a line that is down */
 const struct plan_step *run_step(const struct run *run); /* NULL when over */
+
+/* Did the device itself speak? Exceptions 10 and 11 come from the gateway before it. */
+bool answer_is_the_devices(const struct answer *answer);
 
 /* The payload of the answer: {"error":..., "writes":{...}, "values":{...}}; new reference. */
 json_t *run_payload(const struct run *run);

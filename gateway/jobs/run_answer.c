@@ -3,17 +3,43 @@
 
 #include <stdio.h>
 
+/* A NaN or a bad BCD digit is no value: as if the device had not answered rightly. */
+static bool is_no_value(const struct run *run, const struct answer *answer, char *text,
+                        size_t size)
+{
+    const struct plan_step *step = run_step(run);
+    struct value_error error = {"the reply is too short"};
+
+    for (size_t i = 0; step->kind == PLAN_READ && i < step->item_count; i++) {
+        const struct plan_item *item = &step->items[i];
+        json_t *value = NULL;
+
+        if (item->offset + item->count <= answer->count)
+            value =
+                value_decode(run_point(run, item->point), answer->words + item->offset, &error);
+        json_decref(value);
+        if (!value) {
+            snprintf(text, size, "%.*s", (int)size - 1, error.text);
+            utf8_clip(text);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void answer_read(struct run *run, const struct facts *facts, const struct answer *answer,
                         struct moment now)
 {
     const struct plan_step *step = run_step(run);
+    struct answer bad = *answer;
 
-    if (trouble_of(answer) != TROUBLE_NONE) {
-        run_again_or_fail(run, facts, answer, RESULT_NOT_SENT, now);
+    if (answer->result == ANSWER_DONE && is_no_value(run, answer, bad.text, sizeof(bad.text)))
+        bad.result = ANSWER_BAD_REPLY;
+    if (trouble_of(&bad) != TROUBLE_NONE) {
+        run_again_or_fail(run, facts, &bad, RESULT_NOT_SENT, now);
         return;
     }
-    if (run->attempts == 0)
-        run->attempts = 1;
+    run_count_try(run);
     for (size_t i = 0; i < step->item_count; i++) {
         const struct plan_item *item = &step->items[i];
 
@@ -50,9 +76,7 @@ static bool expectation_holds(const struct run *run, const struct answer *answer
         return false;
     const uint16_t *words = answer->words + item->offset;
     if (step->has_value)
-        return value_same(point, words,
-                          item->count <= 4 ? item->words
-                                           : step->operation.words + item->offset);
+        return value_same(point, words, item->words);
     return value_within(point, words, step->has_min, step->min, step->has_max, step->max);
 }
 
@@ -61,13 +85,11 @@ static void answer_expect(struct run *run, const struct answer *answer, struct m
 {
     const struct plan_step *step = run_step(run);
 
-    if (trouble_of(answer) == TROUBLE_UNSENT)
-        return;
     run->tries++;
     if (answer->result == ANSWER_DONE) {
         run->heard = true;
         if (run->attempts == 0)
-            run->attempts = 1;
+            run->attempts = 1; /* looking again is no repeated try */
         if (expectation_holds(run, answer)) {
             run_advance(run, now);
             return;
@@ -81,58 +103,90 @@ static void answer_expect(struct run *run, const struct answer *answer, struct m
         run_expectation_failed(run, now);
 }
 
+void run_owe(struct run *run, const char *why)
+{
+    char text[300];
+
+    snprintf(text, sizeof(text), "the value before could not be written back: %.220s", why);
+    for (size_t i = 0; i < run->plan->step_count; i++) {
+        const struct plan_step *step = &run->plan->steps[i];
+        struct point_result *result;
+
+        if (step->kind != PLAN_RETURN || step->item_count == 0)
+            continue;
+        result = &run->results[step->items[0].result];
+        if (result->result != RESULT_NOT_SENT && !result->restored)
+            result_set(result, RESULT_UNKNOWN, CODE_OUTCOME_UNKNOWN, text);
+    }
+    run_set_error(run, CODE_OUTCOME_UNKNOWN, text);
+    run->owed = false;
+}
+
+/* An endless try would be a task without an outcome: after its tries the debt is told. */
 static void answer_return(struct run *run, const struct facts *facts,
                           const struct answer *answer, struct moment now)
 {
     const struct plan_step *step = run_step(run);
-    struct point_result *result = &run->results[run->plan->steps[run->step].items[0].result];
 
     if (trouble_of(answer) != TROUBLE_NONE) {
+        unsigned tries = run->tries + 1;
+        char text[240];
+        bool last = trouble_of(answer) == TROUBLE_REFUSED || tries >= facts->tries;
+
+        if (last) {
+            sentence_trouble(text, sizeof(text), run->site, run->device, &step->operation,
+                             answer, tries, facts->timeout_us);
+            run_owe(run, text);
+        }
         run_again_or_fail(run, facts, answer, RESULT_UNKNOWN, now);
-        if (run_step(run) != step)
-            result_set(result, RESULT_UNKNOWN, CODE_OUTCOME_UNKNOWN,
-                       "the value before could not be written back");
         return;
     }
     run->owed = false;
-    result->restored = true;
+    run->results[step->items[0].result].restored = true;
     run_advance(run, now);
 }
 
 static void answer_restore(struct run *run, const struct facts *facts,
                            const struct answer *answer, struct moment now)
 {
-    struct point_result *result = &run->results[run->restore_left - 1];
+    enum trouble trouble = trouble_of(answer);
 
-    if (trouble_of(answer) == TROUBLE_UNSENT)
+    if (trouble == TROUBLE_DOWN && answer->started_us == 0)
         return;
-    if (answer->result != ANSWER_DONE && answer->result != ANSWER_EXCEPTION &&
-        ++run->tries < facts->tries && answer->result != ANSWER_LINE_DOWN) {
+    if (trouble != TROUBLE_NONE && trouble != TROUBLE_REFUSED && ++run->tries < facts->tries) {
         run->due_us = now.boot_us + REST_LEAST_US;
         return;
     }
-    result->restored = answer->result == ANSWER_DONE;
+    run->results[run->restore_left - 1].restored = trouble == TROUBLE_NONE;
     run->tries = 0;
     run->restore_left--;
 }
 
-void run_answer(struct run *run, const struct facts *facts, const struct answer *answer,
-                struct moment now)
+bool answer_is_the_devices(const struct answer *answer)
 {
-    if (answer->result == ANSWER_NOT_SENT)
-        return;
-    if (answer->result != ANSWER_LINE_DOWN || answer->reached)
-        run->begun = true;
-    run->answered_us = answer->ended_us > 0 ? answer->ended_us : now.boot_us;
+    return answer->result == ANSWER_DONE ||
+           (answer->result == ANSWER_EXCEPTION && answer->exception != 10 &&
+            answer->exception != 11);
+}
 
+static void answer_probe(struct run *run, const struct facts *facts,
+                         const struct answer *answer, struct moment now)
+{
+    if (!answer_is_the_devices(answer)) {
+        run_again_or_fail(run, facts, answer, RESULT_NOT_SENT, now);
+        return;
+    }
+    run_count_try(run);
+    run->tries = 0;
+    run->phase = PHASE_START; /* it has answered just now */
+}
+
+static void answer_phase(struct run *run, const struct facts *facts,
+                         const struct answer *answer, struct moment now)
+{
     switch (run->phase) {
     case PHASE_PROBE:
-        if (trouble_of(answer) == TROUBLE_NONE || answer->result == ANSWER_EXCEPTION) {
-            run->tries = 0;
-            run->phase = PHASE_START; /* it has answered just now */
-        } else {
-            run_again_or_fail(run, facts, answer, RESULT_NOT_SENT, now);
-        }
+        answer_probe(run, facts, answer, now);
         return;
     case PHASE_COMPARE:
         run_answer_compare(run, facts, answer, now);
@@ -161,4 +215,17 @@ void run_answer(struct run *run, const struct facts *facts, const struct answer 
     case PHASE_OVER:
         return; /* nothing was asked */
     }
+}
+
+void run_answer(struct run *run, const struct facts *facts, const struct answer *answer,
+                struct moment now)
+{
+    run->out = false;
+    if (answer->result != ANSWER_NOT_SENT) {
+        if (answer->result != ANSWER_LINE_DOWN || answer->reached || answer->started_us > 0)
+            run->begun = true;
+        run->answered_us = answer->ended_us > 0 ? answer->ended_us : now.boot_us;
+        answer_phase(run, facts, answer, now);
+    }
+    run_stop_step(run, now);
 }

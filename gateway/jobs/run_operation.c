@@ -16,6 +16,9 @@ bool run_probe_operation(const struct run *run, struct operation *operation)
             (!best || point->count < best->count))
             best = point;
     }
+    /* Where nothing is readable, any answer to a read, and be it a refusal, shows a device. */
+    if (!best && profile->point_count > 0)
+        best = &profile->points[0];
     if (!best)
         return false;
     *operation = (struct operation){.kind = OPERATION_READ,

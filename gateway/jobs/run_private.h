@@ -33,8 +33,17 @@ void run_step_done(struct run *run, struct moment now);
 void run_split_next(struct run *run, struct moment now);
 /* The first trouble names the task's error. */
 void run_set_error(struct run *run, enum code code, const char *text);
+/* The step came to a bad end, which its results tell: a patch goes on, all else stops. */
+void run_leave(struct run *run, struct moment now);
+/* After a stop: leaves the present step if nothing of it has had an effect. */
+void run_stop_step(struct run *run, struct moment now);
 void run_fail(struct run *run, enum code code, enum result result, const char *text,
               struct moment now);
+/* How often the present operation was tried, if it went well at the next try. */
+void run_count_try(struct run *run);
+/* A step is left out because of a stop. */
+void run_interrupt(struct run *run);
+void run_step_results(struct run *run, enum result value, enum code code, const char *text);
 void result_set(struct point_result *result, enum result value, enum code code,
                 const char *text);
 const uint16_t *reading_words(const struct reading *reading);
@@ -48,10 +57,14 @@ bool run_probe_operation(const struct run *run, struct operation *operation);
 
 /* run_trouble.c */
 enum trouble trouble_of(const struct answer *answer);
+enum code trouble_code(enum trouble trouble, bool reached);
 enum result trouble_result(enum trouble trouble, bool reached);
 /* Another try after a rest, in which a late answer may come and be dropped; or the end. */
 void run_again_or_fail(struct run *run, const struct facts *facts, const struct answer *answer,
                        enum result result, struct moment now);
+
+/* A pulse was sent and will not be paid back. */
+void run_owe(struct run *run, const char *why);
 
 /* run_write.c */
 void run_answer_write(struct run *run, const struct facts *facts, const struct answer *answer,
@@ -60,6 +73,9 @@ void run_answer_verify(struct run *run, const struct facts *facts, const struct 
                        struct moment now);
 void run_answer_compare(struct run *run, const struct facts *facts, const struct answer *answer,
                         struct moment now);
+
+/* sentence.c: what a stop came upon, and which steps were done before. */
+void sentence_stopped(char *text, size_t size, const struct run *run);
 
 /* run_answer.c */
 void run_expectation_failed(struct run *run, struct moment now);

@@ -31,7 +31,7 @@ enum trouble trouble_of(const struct answer *answer)
     return TROUBLE_UNSENT;
 }
 
-static enum code trouble_code(enum trouble trouble)
+enum code trouble_code(enum trouble trouble, bool reached)
 {
     switch (trouble) {
     case TROUBLE_NONE:
@@ -46,7 +46,7 @@ static enum code trouble_code(enum trouble trouble)
     case TROUBLE_GARBLED:
         return CODE_BAD_REPLY;
     case TROUBLE_DOWN:
-        return CODE_LINE_DOWN;
+        return reached ? CODE_DEVICE_TIMEOUT : CODE_LINE_DOWN;
     }
     return CODE_NONE;
 }
@@ -58,8 +58,9 @@ enum result trouble_result(enum trouble trouble, bool reached)
     case TROUBLE_NONE:
         return RESULT_WRITTEN;
     case TROUBLE_REFUSED:
-    case TROUBLE_BUSY:
         return RESULT_REFUSED;
+    case TROUBLE_BUSY:
+        return reached ? RESULT_UNKNOWN : RESULT_REFUSED;
     case TROUBLE_SILENT:
         return RESULT_NO_ANSWER;
     case TROUBLE_MAYBE:
@@ -81,15 +82,18 @@ void run_again_or_fail(struct run *run, const struct facts *facts, const struct 
     int64_t rest = facts->timeout_us / 4;
     char text[300];
 
-    if (trouble == TROUBLE_DOWN && !facts->urgent) {
-        run->due_us =
-            now.boot_us; /* the engine holds it back until the line is up, or too late */
+    bool sent = answer->started_us > 0 || answer->reached;
+
+    /* The engine holds it back until the line is up, or too late. */
+    if (trouble == TROUBLE_DOWN && !sent && (!facts->urgent || run_pays_back(run))) {
+        run->due_us = now.boot_us;
         return;
     }
     run->tries++;
     if (run->tries > run->attempts)
         run->attempts = run->tries;
-    if (trouble != TROUBLE_REFUSED && trouble != TROUBLE_DOWN && run->tries < allowed) {
+    bool lost = trouble == TROUBLE_DOWN && facts->urgent && !run_pays_back(run);
+    if (trouble != TROUBLE_REFUSED && !lost && run->tries < allowed) {
         if (trouble == TROUBLE_BUSY || trouble == TROUBLE_MAYBE)
             rest = BUSY_PAUSE_US;
         run->due_us = now.boot_us + (rest < REST_LEAST_US  ? REST_LEAST_US
@@ -102,5 +106,5 @@ void run_again_or_fail(struct run *run, const struct facts *facts, const struct 
     operation.unit = run->site->devices[run->device].unit;
     sentence_trouble(text, sizeof(text), run->site, run->device, &operation, answer, run->tries,
                      facts->timeout_us);
-    run_fail(run, trouble_code(trouble), result, text, now);
+    run_fail(run, trouble_code(trouble, run->reached), result, text, now);
 }

@@ -17,35 +17,63 @@ static void doubt(struct run *run, const struct facts *facts, const struct answe
     snprintf(text, sizeof(text),
              "sent once and never again, nothing can tell whether it was obeyed: %.220s",
              trouble);
-    run->attempts = run->attempts > 0 ? run->attempts : 1;
+    run_count_try(run);
     run_fail(run, CODE_OUTCOME_UNKNOWN, RESULT_UNKNOWN, text, now);
 }
 
-static void verify_words(struct run *run, const struct answer *answer, struct moment now)
+static enum result compare(const struct point *point, const struct point_result *result)
+{
+    const uint16_t *holds = reading_words(&result->holds),
+                   *wrote = reading_words(&result->wrote);
+
+    if (!result->holds.known || !result->wrote.known)
+        return RESULT_MISMATCH;
+    if (value_same(point, holds, wrote))
+        return RESULT_VERIFIED;
+    return value_close(point, holds, wrote) ? RESULT_ADJUSTED : RESULT_MISMATCH;
+}
+
+/* What the step's points hold. True when all of them hold what was written. */
+static bool take_readback(struct run *run, const struct answer *answer, struct moment now)
 {
     const struct plan_step *step = run_step(run);
     bool all = true;
 
     for (size_t i = 0; i < step->item_count; i++) {
-        const struct plan_item *item = &step->items[i];
-        struct point_result *result = &run->results[item->result];
-        const struct point *point = run_point(run, item->point);
+        struct point_result *result = &run->results[step->items[i].result];
 
-        reading_keep(&result->holds, item, answer);
+        result->holds.known = false;
+        reading_keep(&result->holds, &step->items[i], answer);
         result->at_ms = now.wall_ms;
-        if (!result->holds.known || !result->wrote.known)
-            result->result = RESULT_MISMATCH;
-        else if (value_same(point, reading_words(&result->holds),
-                            reading_words(&result->wrote)))
-            result->result = RESULT_VERIFIED;
-        else if (value_close(point, reading_words(&result->holds),
-                             reading_words(&result->wrote)))
-            result->result = RESULT_ADJUSTED;
-        else
-            result->result = RESULT_MISMATCH;
+        result->result = compare(run_point(run, step->items[i].point), result);
         all &= result->result != RESULT_MISMATCH;
     }
-    if (all) {
+    return all;
+}
+
+static void mismatch(struct run *run, struct moment now)
+{
+    const struct plan_step *step = run_step(run);
+    char text[200];
+
+    for (size_t i = 0; i < step->item_count; i++) {
+        struct point_result *result = &run->results[step->items[i].result];
+
+        if (result->result != RESULT_MISMATCH)
+            continue;
+        snprintf(text, sizeof(text), "%s reads back another value than was written",
+                 run_point(run, step->items[i].point)->name);
+        result_set(result, RESULT_MISMATCH, CODE_VERIFY_MISMATCH, text);
+        run_set_error(run, CODE_VERIFY_MISMATCH, text);
+    }
+    run_leave(run, now);
+}
+
+static void verify_words(struct run *run, const struct answer *answer, struct moment now)
+{
+    const struct plan_step *step = run_step(run);
+
+    if (take_readback(run, answer, now)) {
         run_step_done(run, now);
         return;
     }
@@ -57,40 +85,30 @@ static void verify_words(struct run *run, const struct answer *answer, struct mo
         run->rewritten = true;
         run->phase = PHASE_WRITE;
     } else {
-        char text[200];
-        snprintf(text, sizeof(text), "%s reads back another value than was written",
-                 run_point(run, step->items[0].point)->name);
-        for (size_t i = 0; i < step->item_count; i++) {
-            struct point_result *result = &run->results[step->items[i].result];
-            if (result->result == RESULT_MISMATCH) {
-                snprintf(text, sizeof(text), "%s reads back another value than was written",
-                         run_point(run, step->items[i].point)->name);
-                result_set(result, RESULT_MISMATCH, CODE_VERIFY_MISMATCH, text);
-            }
-        }
-        run_set_error(run, CODE_VERIFY_MISMATCH, text);
-        if (run->plan->kind == ACTION_PATCH)
-            run_step_done(run, now);
-        else
-            run_advance(run, now);
+        mismatch(run, now);
     }
+}
+
+static void keep_wrote(struct run *run)
+{
+    const struct plan_step *step = run_step(run);
+
+    for (size_t i = 0; i < step->item_count; i++)
+        reading_set(&run->results[step->items[i].result].wrote, step->items[i].words,
+                    step->items[i].count);
 }
 
 static void written(struct run *run, const struct answer *answer, struct moment now)
 {
     const struct plan_step *step = run_step(run);
 
-    if (run->attempts == 0)
-        run->attempts = 1;
-    for (size_t i = 0; i < step->item_count; i++) {
-        const struct plan_item *item = &step->items[i];
-        struct point_result *result = &run->results[item->result];
-
-        result_set(result, RESULT_WRITTEN, CODE_NONE, NULL);
-        reading_set(&result->wrote,
-                    item->count <= 4 ? item->words : step->operation.words + item->offset,
-                    item->count);
-    }
+    run_count_try(run);
+    /* One register of a value that goes register by register: half a value is no value. */
+    if (step->items[0].part)
+        run_step_results(run, RESULT_UNKNOWN, CODE_NONE, "only a part of it was written");
+    else
+        run_step_results(run, RESULT_WRITTEN, CODE_NONE, NULL);
+    keep_wrote(run);
     if (step->class == CLASS_PULSE)
         run->owed = true;
     run->tries = 0;
@@ -107,6 +125,32 @@ static void written(struct run *run, const struct answer *answer, struct moment 
     run->due_us = now.boot_us + (int64_t)step->settle_ms * 1000;
 }
 
+/* The device spoke, but did not say whether it wrote. What it holds now can tell. */
+static bool read_back_doubt(struct run *run, const struct facts *facts,
+                            const struct answer *answer, enum trouble trouble,
+                            struct moment now)
+{
+    const struct plan_step *step = run_step(run);
+    char text[300];
+
+    if (step->class != CLASS_STATE || step->readback.count == 0 || step->items[0].part ||
+        run->tries + 1 < facts->tries || facts->known_dead ||
+        (trouble != TROUBLE_MAYBE && trouble != TROUBLE_GARBLED))
+        return false;
+    run->tries++;
+    if (run->attempts < run->tries)
+        run->attempts = run->tries;
+    sentence_trouble(text, sizeof(text), run->site, run->device, &step->operation, answer,
+                     run->tries, facts->timeout_us);
+    run_step_results(run, RESULT_UNKNOWN, trouble_code(trouble, true), text);
+    keep_wrote(run);
+    run->doubted = true;
+    run->tries = 0;
+    run->phase = PHASE_VERIFY;
+    run->due_us = now.boot_us + VERIFY_PAUSE_US;
+    return true;
+}
+
 void run_answer_write(struct run *run, const struct facts *facts, const struct answer *answer,
                       struct moment now)
 {
@@ -114,67 +158,89 @@ void run_answer_write(struct run *run, const struct facts *facts, const struct a
     enum trouble trouble = trouble_of(answer);
     bool whole = step->item_count > 1 && !run->split;
 
-    if (trouble == TROUBLE_UNSENT)
-        return;
-    if (step->class == CLASS_PULSE && answer->reached)
-        run->owed = true;
     if (trouble == TROUBLE_NONE) {
         written(run, answer, now);
         return;
     }
     if (trouble == TROUBLE_REFUSED && whole &&
         (answer->exception == 2 || answer->exception == 3)) {
+        run_count_try(run);
         run_split_next(run, now);
         return;
     }
-    bool open = answer->reached && trouble != TROUBLE_REFUSED && trouble != TROUBLE_BUSY;
+    bool open = trouble == TROUBLE_SILENT || trouble == TROUBLE_GARBLED ||
+                trouble == TROUBLE_MAYBE || (trouble == TROUBLE_DOWN && answer->reached);
+    run->reached |= open;
+    if (step->class == CLASS_PULSE && open)
+        run->owed = true;
     if (open && step->class != CLASS_STATE && !step->repeatable) {
         doubt(run, facts, answer, now);
         return;
     }
-    if (trouble == TROUBLE_REFUSED || trouble == TROUBLE_BUSY)
-        run->owed = false;
-    run_again_or_fail(run, facts, answer, trouble_result(trouble, answer->reached), now);
+    if (!read_back_doubt(run, facts, answer, trouble, now))
+        run_again_or_fail(run, facts, answer, trouble_result(trouble, run->reached), now);
+}
+
+/* The read-back decided nothing: what the write's own answers said stands. */
+static void doubt_stays(struct run *run, struct moment now)
+{
+    const struct plan_step *step = run_step(run);
+    const struct point_result *first = &run->results[step->items[0].result];
+    enum code code = first->code;
+    char text[300];
+
+    snprintf(text, sizeof(text), "%s", first->text ? first->text : "");
+    run_fail(run, code, RESULT_UNKNOWN, text, now);
+}
+
+static bool holds_all(const struct run *run, const struct answer *answer)
+{
+    const struct plan_step *step = run_step(run);
+
+    for (size_t i = 0; i < step->item_count; i++) {
+        const struct plan_item *item = &step->items[i];
+
+        if (item->offset + item->count > answer->count ||
+            !value_same(run_point(run, item->point), answer->words + item->offset, item->words))
+            return false;
+    }
+    return true;
 }
 
 void run_answer_verify(struct run *run, const struct facts *facts, const struct answer *answer,
                        struct moment now)
 {
-    if (trouble_of(answer) == TROUBLE_NONE)
+    bool answered = trouble_of(answer) == TROUBLE_NONE;
+
+    if (run->doubted && (!answered || !holds_all(run, answer))) {
+        doubt_stays(run, now);
+    } else if (answered) {
+        run_step_results(run, RESULT_WRITTEN, CODE_NONE, NULL);
         verify_words(run, answer, now);
-    else
+    } else {
         run_again_or_fail(run, facts, answer, RESULT_WRITTEN, now);
+    }
 }
 
 void run_answer_compare(struct run *run, const struct facts *facts, const struct answer *answer,
                         struct moment now)
 {
     const struct plan_step *step = run_step(run);
-    bool same = true;
 
     if (trouble_of(answer) != TROUBLE_NONE) {
         run_again_or_fail(run, facts, answer, RESULT_NOT_SENT, now);
         return;
     }
-    for (size_t i = 0; i < step->item_count; i++) {
-        const struct plan_item *item = &step->items[i];
-        const uint16_t *wanted =
-            item->count <= 4 ? item->words : step->operation.words + item->offset;
-
-        same &= item->offset + item->count <= answer->count &&
-                value_same(run_point(run, item->point), answer->words + item->offset, wanted);
-    }
-    if (run->attempts == 0)
-        run->attempts = 1;
+    run_count_try(run);
     run->tries = 0;
-    if (!same) {
+    if (!holds_all(run, answer)) {
         run->phase = step->class == CLASS_STATE ? PHASE_WRITE : PHASE_INTENT;
         return;
     }
+    run_step_results(run, RESULT_UNCHANGED, CODE_NONE, NULL);
     for (size_t i = 0; i < step->item_count; i++) {
         struct point_result *result = &run->results[step->items[i].result];
 
-        result_set(result, RESULT_UNCHANGED, CODE_NONE, NULL);
         reading_keep(&result->holds, &step->items[i], answer);
         result->at_ms = now.wall_ms;
     }

@@ -1,0 +1,15 @@
+# engine_test(NAME): a test with the engine's world beside it.
+function(engine_test name)
+    unit_test(${name} jobgate_jobs m)
+    if(TARGET test_${name})
+        target_sources(test_${name} PRIVATE fixture_engine.c)
+    endif()
+endfunction()
+
+unit_test(run jobgate_jobs m)
+unit_test(run_method jobgate_jobs m)
+engine_test(engine_jobs)
+engine_test(engine_order)
+engine_test(engine_calls)
+engine_test(engine_patches)
+engine_test(engine_views)
