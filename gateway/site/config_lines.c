@@ -258,8 +258,13 @@ void read_lines(struct reader *reader, const struct setting *list)
 
     if (!setting_is(reader, list, SETTING_LIST, "a list ( { ... }, { ... } )"))
         return;
-    if (list->count == 0 || list->count > LINES_MOST) {
-        report(reader, list->place, "%zu lines; write 1 to %d", list->count, LINES_MOST);
+    if (list->count > LINES_MOST) {
+        report(reader, list->place, "%zu lines; write at most %d", list->count, LINES_MOST);
+        return;
+    }
+    if (list->count == 0) { /* as the package installs it */
+        warn(reader, list->place,
+             "no lines yet; the gateway can start and has nobody to speak to");
         return;
     }
     site->lines = reader_items(reader, list->count, sizeof(*site->lines));
