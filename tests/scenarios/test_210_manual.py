@@ -1,0 +1,104 @@
+"""The manual pages and the completion know what the program knows."""
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from world import ROOT
+
+MANUAL = ROOT / "docs" / "man"
+SITE = ROOT / "gateway" / "site"
+TABLE = re.compile(r"static const struct key (\w+)\[\] =\s*\{(.*?)\};", re.S)
+KEY = re.compile(r'\{\s*(?:\.name = )?"(\w+)"|\b[A-Z]+\("?(\w+)"?')
+PROFILE_FILES = ("config_profile.c", "config_point.c", "config_method.c")
+
+
+def keys(of_profiles):
+    """(table, key) of every key that the reader of the site knows."""
+    found = []
+    for path in sorted(SITE.glob("*.c")):
+        if (path.name in PROFILE_FILES) == of_profiles:
+            for table, body in TABLE.findall(path.read_text()):
+                names = [first or second for first, second in KEY.findall(body)]
+                assert names, f"{path.name}: no key in {table}: has the table another form?"
+                found += [(table, name) for name in names]
+    return found
+
+
+def words(page):
+    """What a page has in command or flag style."""
+    text = (MANUAL / page).read_text()
+    return set(re.findall(r"[\w.-]+", " ".join(
+        line for line in text.splitlines() if re.match(r"\.(It )?(Cm|Op Cm)|Group|\.Cm", line))))
+
+
+def helps():
+    """The help text of each command, from its source."""
+    for path in sorted((ROOT / "gateway" / "commands").glob("*.c")):
+        text = path.read_text()
+        if "Usage: jobgate" in text:
+            strings = " ".join(re.findall(r'"(?:[^"\\]|\\.)*"', text))
+            yield path.name, set(re.findall(r"--[a-z]+", strings))
+
+
+def test_every_key_of_a_site_is_in_its_manual():
+    known = words("jobgate.conf.5")
+    assert len(keys(False)) > 50
+    assert not [entry for entry in keys(False) if entry[1] not in known]
+
+
+def test_every_key_of_a_profile_is_in_its_manual():
+    known = words("jobgate-profile.5")
+    assert len(keys(True)) > 40
+    assert not [entry for entry in keys(True) if entry[1] not in known]
+
+
+def test_every_option_is_in_the_manual_and_completed():
+    page = (MANUAL / "jobgate.1").read_text()
+    completion = (ROOT / "conf" / "jobgate.bash-completion").read_text()
+    found = [(name, option) for name, options in helps() for option in options]
+    assert len(found) > 30
+    assert not [entry for entry in found if f"Fl {entry[1][1:]}" not in page]
+    assert not [entry for entry in found if entry[1] not in completion]
+
+
+def test_every_command_is_in_the_manual_and_completed():
+    main = (ROOT / "gateway" / "main.c").read_text()
+    commands = re.findall(r'\{"([a-z]+)", command_', main)
+    page = (MANUAL / "jobgate.1").read_text()
+    completion = (ROOT / "conf" / "jobgate.bash-completion").read_text()
+    assert "run" in commands
+    for command in commands:
+        assert re.search(rf"^\.It Cm {command}\b", page, re.M), command
+        assert re.search(rf"commands='[^']*\b{command}\b", completion), command
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in MANUAL.glob("*.[0-9]")))
+def test_a_manual_page_is_laid_out_without_a_warning(page):
+    if not shutil.which("groff"):
+        pytest.skip("groff is not installed")
+    made = subprocess.run(["groff", "-ww", "-man", "-mdoc", "-Tutf8", str(MANUAL / page)],
+                          capture_output=True, text=True, timeout=30, check=False)
+    assert (made.returncode, made.stderr) == (0, "")
+    if shutil.which("man"):
+        made = subprocess.run(["man", "--warnings", "-l", str(MANUAL / page)], timeout=30,
+                              capture_output=True, text=True, check=False)
+        assert (made.returncode, made.stderr) == (0, "")
+
+
+def test_the_completion_knows_the_devices(tmp_path):
+    library = pathlib.Path("/usr/share/bash-completion/bash_completion")
+    if not library.exists():
+        pytest.skip("bash-completion is not installed")
+    fake = tmp_path / "jobgate"
+    fake.write_text('#!/bin/sh\necho \'{"devices":[{"id":"room-01","unit":1},'
+                    '{"id":"room-02","unit":2},{"id":"plant","unit":3}]}\'\n')
+    fake.chmod(0o755)
+    script = (f"PATH={tmp_path}:$PATH; . {library}; . {ROOT}/conf/jobgate.bash-completion; "
+              "COMP_WORDS=(jobgate read ro); COMP_CWORD=2; COMP_LINE='jobgate read ro'; "
+              "COMP_POINT=15; _jobgate; echo ${COMPREPLY[@]}")
+    told = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30,
+                          check=False)
+    assert told.stdout.split() == ["room-01", "room-02"], told.stderr
