@@ -144,11 +144,12 @@ def without_aslr():
 
 # --- scenarios ------------------------------------------------------------------------------
 
-def scenario(path, word, program, folder):
+def scenario(path, word, program, folder, everything):
     xml_file = folder / f"{path.stem}.xml"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path),
                f"--junit-xml={xml_file}", "--tb=short", *(["-k", word] if word else [])]
-    env = {**SANITIZERS, "JOBGATE": str(program), "PYTHONDONTWRITEBYTECODE": "1"}
+    env = {**SANITIZERS, "JOBGATE": str(program), "PYTHONDONTWRITEBYTECODE": "1",
+           "JOBGATE_ALL": "1" if everything else ""}
     status, text = run(command, 240, env)
     return path, status, text, xml_file
 
@@ -176,7 +177,7 @@ def read_junit(count, path, status, text, xml_file):
         count.add(f"{path.stem}: runs to its end", f"{said(status)}\n{text[-6000:]}")
 
 
-def scenarios(count, word, program):
+def scenarios(count, word, program, everything):
     files = sorted((ROOT / "tests" / "scenarios").glob("test_*.py"))
     if not files:
         return
@@ -185,7 +186,7 @@ def scenarios(count, word, program):
         return
     with tempfile.TemporaryDirectory(prefix="jobgate-test-") as folder, \
             concurrent.futures.ThreadPoolExecutor(CPUS + 1) as pool:
-        ends = [pool.submit(scenario, path, word, program, pathlib.Path(folder))
+        ends = [pool.submit(scenario, path, word, program, pathlib.Path(folder), everything)
                 for path in files]
         for end in ends:
             read_junit(count, *end.result())
@@ -241,7 +242,7 @@ def main():
     print(f"unit tests and corpora: {len(count.names)}, {time.monotonic() - begun:.0f} s",
           flush=True)
     begun = time.monotonic()
-    scenarios(count, wanted.k, BUILD / "asan" / "jobgate")
+    scenarios(count, wanted.k, BUILD / "asan" / "jobgate", wanted.all)
     print(f"scenarios: {time.monotonic() - begun:.0f} s", flush=True)
     if wanted.all:
         fuzz(count, 30)
