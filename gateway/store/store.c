@@ -1,14 +1,46 @@
 #include "store/store.h"
+#include "base/log.h"
+#include "store/store_db.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
-/* Nothing reads a record back before there is a disk; what counts is the number. */
+enum {
+    COMPANY_MS = 200, /* how long a record that releases nothing waits for others */
+    AGAIN_MS = 1000,  /* pause after a commit that failed */
+    IDLE_MS = 2000,
+    LOG_PAGES_MOST = 2048, /* 8 MB: then the log is moved whatever waits */
+    LOG_PAGES_IDLE = 256,  /* less is not worth the wear */
+    END_PATIENCE_MS = 1000,
+};
+
+struct batch {
+    struct record **records;
+    size_t count, size;
+};
+
 struct store {
-    uint64_t taken;
+    struct store_db *db; /* NULL: memory only. Belongs to the thread while that runs */
     int fd;
+    pthread_t thread;
+    bool started;
+    uint64_t last;     /* at the time of opening */
+    struct batch keep; /* the thread's */
+
+    pthread_mutex_t lock; /* guards the nine below */
+    pthread_cond_t moved; /* something was given, or the end asked for, or reached */
+    struct batch given;
+    bool urgent, ending, ended;
+    uint64_t safe;
+    size_t waiting;
+    uint64_t commits, bytes;
+    char why[240];
 };
 
 void record_free(struct record *record)
@@ -21,16 +53,207 @@ void record_free(struct record *record)
     free(record);
 }
 
+/* --- the thread --- */
+
+static bool releases_something(enum record_kind kind)
+{
+    switch (kind) {
+    case RECORD_JOB:
+    case RECORD_INTENT:
+    case RECORD_OUTCOME:
+    case RECORD_STATUS:
+    case RECORD_TWIN:
+    case RECORD_CANCEL:
+    case RECORD_TASKS:
+        return true;
+    case RECORD_HANDED:
+    case RECORD_DONE:
+    case RECORD_FORGET:
+    case RECORD_TOLD:
+    case RECORD_CLOCK:
+    case RECORD_KNOWN:
+    case RECORD_SHARED:
+        return false;
+    }
+    return false;
+}
+
+static struct timespec in_ms(int ms)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += ms / 1000;
+    at.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (at.tv_nsec >= 1000000000) {
+        at.tv_sec++;
+        at.tv_nsec -= 1000000000;
+    }
+    return at;
+}
+
+/* What has gathered, once one of it is urgent or it has waited for company. 0: idle, or the
+   end. Called with the lock held. */
+static size_t gather(struct store *store)
+{
+    struct timespec until = in_ms(IDLE_MS);
+
+    while (store->given.count == 0 && !store->ending) {
+        if (pthread_cond_timedwait(&store->moved, &store->lock, &until) == ETIMEDOUT)
+            return 0;
+    }
+    until = in_ms(COMPANY_MS);
+    while (!store->urgent && !store->ending) {
+        if (pthread_cond_timedwait(&store->moved, &store->lock, &until) == ETIMEDOUT)
+            break;
+    }
+    struct batch swap = store->keep;
+    store->keep = store->given;
+    store->given = swap;
+    store->given.count = 0;
+    store->urgent = false;
+    return store->keep.count;
+}
+
+/* The whole batch in one transaction; 0 or the error of the medium. */
+static int commit(struct store *store)
+{
+    int error = store_db_begin(store->db);
+
+    for (size_t i = 0; i < store->keep.count && !error; i++) {
+        error = store_db_keep(store->db, store->keep.records[i]);
+        if (error && !store_db_may_pass(error)) {
+            char why[200];
+
+            store_db_why(store->db, error, why, sizeof(why));
+            log_error("store: record %llu could not be kept: %s",
+                      (unsigned long long)store->keep.records[i]->number, why);
+            error = 0;
+        }
+    }
+    if (!error)
+        error = store_db_commit(store->db);
+    if (error)
+        store_db_undo(store->db);
+    return error;
+}
+
+static void tell(struct store *store, int error)
+{
+    char why[sizeof(store->why)] = "";
+
+    if (error)
+        store_db_why(store->db, error, why, sizeof(why));
+    pthread_mutex_lock(&store->lock);
+    bool changed = strcmp(store->why, why) != 0;
+    memcpy(store->why, why, sizeof(store->why));
+    if (!error) {
+        store->safe = store->keep.records[store->keep.count - 1]->number;
+        store->waiting -= store->keep.count;
+        store->commits++;
+        store->bytes = store_db_log_bytes(store->db);
+    }
+    pthread_mutex_unlock(&store->lock);
+    if (changed && error)
+        log_error("store: nothing can be kept: %s", why);
+    else if (changed)
+        log_info("store: what waited is kept again");
+    eventfd_write(store->fd, 1);
+}
+
+/* True when the end was asked for while the medium fails. */
+static bool pause_or_end(struct store *store)
+{
+    struct timespec until = in_ms(AGAIN_MS);
+    bool ending;
+
+    pthread_mutex_lock(&store->lock);
+    while (!store->ending) {
+        if (pthread_cond_timedwait(&store->moved, &store->lock, &until) == ETIMEDOUT)
+            break;
+    }
+    ending = store->ending;
+    pthread_mutex_unlock(&store->lock);
+    return ending;
+}
+
+/* Tries until the batch is safe. False: it is not, and the end was asked for. */
+static bool make_safe(struct store *store)
+{
+    for (;;) {
+        int error = commit(store);
+
+        tell(store, error);
+        if (!error)
+            break;
+        if (pause_or_end(store))
+            return false;
+    }
+    for (size_t i = 0; i < store->keep.count; i++)
+        record_free(store->keep.records[i]);
+    store->keep.count = 0;
+    return true;
+}
+
+static void *store_main(void *arg)
+{
+    struct store *store = arg;
+    bool goes_on = true;
+
+    while (goes_on) {
+        pthread_mutex_lock(&store->lock);
+        size_t count = gather(store);
+        goes_on = count > 0 || !store->ending;
+        pthread_mutex_unlock(&store->lock);
+        if (count > 0 && !make_safe(store))
+            break;
+        size_t pages = store_db_log_pages(store->db);
+        if (pages > LOG_PAGES_MOST || (count == 0 && pages > LOG_PAGES_IDLE))
+            store_db_checkpoint(store->db);
+    }
+    pthread_mutex_lock(&store->lock);
+    store->ended = true;
+    pthread_cond_broadcast(&store->moved);
+    pthread_mutex_unlock(&store->lock);
+    return NULL;
+}
+
+/* --- the loop's side --- */
+
+static int init(struct store *store)
+{
+    pthread_condattr_t attributes;
+    int r;
+
+    store->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (store->fd < 0)
+        return -errno;
+    r = -pthread_mutex_init(&store->lock, NULL);
+    if (r < 0)
+        goto fail_fd;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    r = -pthread_cond_init(&store->moved, &attributes);
+    pthread_condattr_destroy(&attributes);
+    if (r < 0)
+        goto fail_lock;
+    return 0;
+
+fail_lock:
+    pthread_mutex_destroy(&store->lock);
+fail_fd:
+    close(store->fd);
+    return r;
+}
+
 int store_new(struct store **ret)
 {
     struct store *store = calloc(1, sizeof(*store));
 
     if (!store)
         return -ENOMEM;
-    store->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (store->fd < 0) {
-        int r = -errno;
-
+    int r = init(store);
+    if (r < 0) {
         free(store);
         return r;
     }
@@ -38,30 +261,153 @@ int store_new(struct store **ret)
     return 0;
 }
 
-void store_free(struct store *store)
+int store_open(struct store **ret, const char *folder, char *why, size_t why_size)
 {
-    if (!store)
-        return;
-    close(store->fd);
-    free(store);
+    struct store_db *db;
+    struct store *store;
+    int r = store_db_open(&db, folder, why, why_size);
+
+    if (r < 0)
+        return r;
+    r = store_new(&store);
+    if (r < 0) {
+        snprintf(why, why_size, "the store cannot be opened: %s", strerror(-r));
+        store_db_close(db);
+        return r;
+    }
+    store->db = db;
+    store->last = store->safe = store_db_last(db);
+    *ret = store;
+    return 0;
+}
+
+struct record *store_recall(struct store *store)
+{
+    int error;
+
+    if (!store->db || store->started)
+        return NULL;
+    struct record *record = store_db_recall(store->db, &error);
+    if (error)
+        store_db_why(store->db, error, store->why, sizeof(store->why));
+    return record;
+}
+
+uint64_t store_last(const struct store *store)
+{
+    return store->last;
+}
+
+static bool add(struct batch *batch, struct record *record)
+{
+    if (batch->count == batch->size) {
+        size_t size = batch->size ? batch->size * 2 : 64;
+        struct record **records = reallocarray(batch->records, size, sizeof(struct record *));
+
+        if (!records)
+            return false;
+        batch->records = records;
+        batch->size = size;
+    }
+    batch->records[batch->count++] = record;
+    return true;
 }
 
 void store_give(struct store *store, struct record *record)
 {
-    store->taken = record->number;
-    record_free(record);
-    eventfd_write(store->fd, 1);
+    if (!store->db) {
+        store->safe = record->number;
+        record_free(record);
+        eventfd_write(store->fd, 1);
+        return;
+    }
+    pthread_mutex_lock(&store->lock);
+    /* A record that is lost would make the next ones untrue: then no number may rise any more.
+     */
+    if (!add(&store->given, record))
+        abort();
+    store->waiting++;
+    store->urgent |= releases_something(record->kind);
+    pthread_cond_signal(&store->moved);
+    pthread_mutex_unlock(&store->lock);
+    if (store->started)
+        return;
+    int r = pthread_create(&store->thread, NULL, store_main, store);
+    store->started = r == 0;
+    if (r != 0)
+        snprintf(store->why, sizeof(store->why), "the store has no thread: %s", strerror(r));
 }
 
 uint64_t store_safe(struct store *store)
 {
     eventfd_t count;
+    uint64_t safe;
 
     eventfd_read(store->fd, &count);
-    return store->taken;
+    pthread_mutex_lock(&store->lock);
+    safe = store->safe;
+    pthread_mutex_unlock(&store->lock);
+    return safe;
 }
 
 int store_fd(const struct store *store)
 {
     return store->fd;
+}
+
+void store_state(struct store *store, struct store_state *state)
+{
+    pthread_mutex_lock(&store->lock);
+    *state = (struct store_state){
+        .waiting = store->waiting, .commits = store->commits, .bytes = store->bytes};
+    memcpy(state->why, store->why, sizeof(state->why));
+    pthread_mutex_unlock(&store->lock);
+    if (!state->why[0] && state->waiting > STORE_WAITING_MOST)
+        snprintf(state->why, sizeof(state->why),
+                 "the disk is too slow: %zu records wait to be kept", state->waiting);
+    state->takes = !state->why[0];
+}
+
+int store_end(struct store *store, int patience_ms)
+{
+    struct timespec until = in_ms(patience_ms);
+    bool ended, safe;
+
+    if (!store->started)
+        return store->waiting > 0 ? STORE_E_UNSAFE : 0;
+    pthread_mutex_lock(&store->lock);
+    store->ending = true;
+    pthread_cond_broadcast(&store->moved);
+    while (!store->ended) {
+        if (pthread_cond_timedwait(&store->moved, &store->lock, &until) == ETIMEDOUT)
+            break;
+    }
+    ended = store->ended;
+    safe = store->waiting == 0;
+    pthread_mutex_unlock(&store->lock);
+    return ended && safe ? 0 : STORE_E_UNSAFE;
+}
+
+static void free_batch(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        record_free(batch->records[i]);
+    free(batch->records);
+}
+
+void store_free(struct store *store)
+{
+    if (!store)
+        return;
+    if (store->started) {
+        store_end(store, END_PATIENCE_MS);
+        pthread_join(store->thread, NULL);
+    }
+    store_db_close(store->db);
+    free_batch(&store->given);
+    free_batch(&store->keep);
+    pthread_cond_destroy(&store->moved);
+    pthread_mutex_destroy(&store->lock);
+    close(store->fd);
+    free(store);
 }

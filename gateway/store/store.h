@@ -1,26 +1,40 @@
 /*
  * Store: what survives. Records go in with rising numbers; later, never inside the call, the
- * store says up to which number everything is safe. The loop never waits for it.
+ * store says up to which number everything is safe on the disk. The loop never waits for it.
  *
- * This one keeps its records in memory only: safe means taken. Its descriptor and its lateness
- * are those of a store on disk.
+ * One thread writes: what has gathered goes into one transaction. A record whose number
+ * releases an effect (a job, an intent, an outcome ...) is committed at once, the others wait a
+ * moment for company, because memory cards wear. All functions are called on the main loop.
+ *
+ * What is given is kept until it is on the disk: a disk that is full, hangs or fails makes the
+ * numbers stop rising and store_state() say so; the thread tries again. The queue is bounded by
+ * what was accepted: when it does not take more, the caller accepts no new work.
  */
 #ifndef JOBGATE_STORE_STORE_H
 #define JOBGATE_STORE_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* Stored by number: add at the end, never renumber. */
+/* Stored by number: add at the end, never renumber. What a record of the same kind said before
+   about the same job, task or device is replaced by it. */
 enum record_kind {
-    RECORD_JOB = 1,     /* accepted: the whole request, its tasks */
-    RECORD_HANDED = 2,  /* a task's attempt begins */
-    RECORD_INTENT = 3,  /* a trigger's or pulse's frame is about to leave; value before */
-    RECORD_DONE = 4,    /* a step's answer */
-    RECORD_OUTCOME = 5, /* a task ended */
-    RECORD_STATUS = 6,  /* a job changed its status */
-    RECORD_TWIN = 7,    /* a device's twin changed */
-    RECORD_CANCEL = 8,
+    RECORD_JOB = 1,     /* job_id: accepted; the whole request */
+    RECORD_HANDED = 2,  /* job_id, device_id: a task has begun */
+    RECORD_INTENT = 3,  /* a trigger's or pulse's frame is about to leave; the run up to here */
+    RECORD_DONE = 4,    /* a step is done; the run up to here */
+    RECORD_OUTCOME = 5, /* a task ended: its record */
+    RECORD_STATUS = 6,  /* a job changed its status, start or deadline */
+    RECORD_TWIN = 7,    /* device_id: its twin changed; the whole twin */
+    RECORD_CANCEL = 8,  /* job_id, which need not be known */
+    RECORD_TASKS = 9,   /* job_id: its devices, which no longer change */
+    RECORD_FORGET = 10, /* job_id: nothing but the id stays; text: when (seconds since 1970), or
+                           NULL: not even that */
+    RECORD_TOLD = 11,   /* job_id, device_id: everybody who shall know the outcome knows it */
+    RECORD_CLOCK = 12,  /* both clocks now */
+    RECORD_KNOWN = 13,  /* comes out only: an id that was forgotten; text: when */
+    RECORD_SHARED = 14, /* job_id: everybody who shall know its end knows it */
 };
 
 /* A plain value; text belongs to the record. */
@@ -31,13 +45,46 @@ struct record {
     uint32_t step, attempt;
     char *text; /* JSON, or NULL */
 };
-void record_free(struct record *record);
+void record_free(struct record *record); /* NULL is fine */
 
 struct store;
+
+struct store_state {
+    bool takes;       /* new work may be accepted */
+    char why[240];    /* a sentence when it may not, else "" */
+    size_t waiting;   /* records that are not safe yet */
+    uint64_t commits; /* since it was opened */
+    uint64_t bytes;   /* written to the journal since it was opened */
+};
+
+enum { STORE_WAITING_MOST = 20000 }; /* records that wait before no new work is taken */
+
+/* The database `jobgate.db` in `folder`, which is made where it is missing. Negative errno and
+   `why`, a sentence with the file's name, when it cannot be used: -EBUSY another process has
+   it, -EPROTO it was made by a newer jobgate, -EUCLEAN it is damaged. */
+int store_open(struct store **ret, const char *folder, char *why, size_t why_size);
+/* Keeps nothing: safe means taken. For commands without a gateway, and tests. */
 int store_new(struct store **ret);
-void store_free(struct store *store);
+
+/* What the store holds, record by record: twins, then each job in the order of acceptance with
+   its tasks. Before the first store_give(); NULL at the end. Ownership goes to the caller. A
+   failure on the way: NULL, and store_state() says why. */
+struct record *store_recall(struct store *store);
+uint64_t
+store_last(const struct store *store); /* the highest number it holds; 0: it is empty */
+
 void store_give(struct store *store, struct record *record); /* gives the record away */
-uint64_t store_safe(struct store *store); /* the highest number that is safe; clears the descriptor */
-int store_fd(const struct store *store);  /* readable when store_safe() has moved */
+uint64_t
+store_safe(struct store *store); /* the highest number that is safe; clears the descriptor */
+int store_fd(
+    const struct store *store); /* readable when store_safe() or store_state() has moved */
+void store_state(struct store *store, struct store_state *state);
+
+enum { STORE_E_UNSAFE = 1 };
+
+/* Commits what waits: 0; or STORE_E_UNSAFE when that did not come to an end within
+   `patience_ms`. A disk that hangs cannot be closed: then store_free() would wait for it. */
+int store_end(struct store *store, int patience_ms);
+void store_free(struct store *store); /* ends it with a second's patience */
 
 #endif
