@@ -58,8 +58,8 @@ int engine_new(struct engine **ret, const struct engine_settings *settings, stru
 
 static void free_jobs(struct engine *engine)
 {
-    for (struct job *job = engine->jobs, *next; job; job = next) {
-        next = job->next;
+    for (struct job *job = engine->newest, *older; job; job = older) {
+        older = job->older;
         job_free(engine, job);
     }
 }
@@ -114,7 +114,7 @@ int64_t engine_wake_us(const struct engine *engine, struct moment now)
 {
     int64_t wake = MOMENT_NEVER;
 
-    for (const struct job *job = engine->jobs; job; job = job->next) {
+    for (const struct job *job = engine->newest; job; job = job->older) {
         if (job_is_over(job))
             continue;
         int64_t at = job->status == JOB_SCHEDULED ? now.boot_us + SCHEDULED_LOOK_US
@@ -143,7 +143,7 @@ void engine_stop(struct engine *engine, struct moment now)
                                      "the gateway was stopped after this task had begun"};
 
     engine->stopping = true;
-    for (struct job *job = engine->jobs; job; job = job->next) {
+    for (struct job *job = engine->oldest; job; job = job->newer) {
         if (job_is_over(job))
             continue;
         if (job->call)

@@ -245,8 +245,7 @@ static void take_call(struct engine *engine, struct job *job, struct moment now)
     size_t line = engine->site->devices[job->tasks[0].device].line;
 
     patch_remember(engine, request, job->tasks[0].device);
-    job->next = engine->jobs;
-    engine->jobs = job;
+    job_add(engine, job);
     job->safe_at = engine_keep(engine, RECORD_JOB, job->id, request->device_id, 0, NULL);
     report_stored(engine, &request->origin, job->safe_at);
     task_queue(engine, &job->tasks[0]);

@@ -400,8 +400,8 @@ static void line_tick(struct engine *engine, size_t index, struct moment now)
 void engine_tick(struct engine *engine, struct moment now)
 {
     engine->trusted = now.trusted;
-    for (struct job *job = engine->jobs, *next; job; job = next) {
-        next = job->next;
+    /* The oldest first: what was asked later stands on what was asked before. */
+    for (struct job *job = engine->oldest; job; job = job->newer) {
         if (job_is_over(job))
             continue;
         if (job->call)

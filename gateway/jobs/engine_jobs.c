@@ -50,7 +50,7 @@ bool job_is_over(const struct job *job)
 
 struct job *engine_find_job(const struct engine *engine, const char *id)
 {
-    for (struct job *job = engine->jobs; job; job = job->next) {
+    for (struct job *job = engine->newest; job; job = job->older) {
         if (strcmp(job->id, id) == 0)
             return job;
     }
@@ -84,6 +84,28 @@ void job_free(const struct engine *engine, struct job *job)
     free(job);
 }
 
+void job_add(struct engine *engine, struct job *job)
+{
+    job->older = engine->newest;
+    if (engine->newest)
+        engine->newest->newer = job;
+    else
+        engine->oldest = job;
+    engine->newest = job;
+}
+
+static void job_remove(struct engine *engine, struct job *job)
+{
+    if (job->newer)
+        job->newer->older = job->older;
+    else
+        engine->newest = job->older;
+    if (job->older)
+        job->older->newer = job->newer;
+    else
+        engine->oldest = job->newer;
+}
+
 static void remember_id(struct engine *engine, struct job *job)
 {
     struct old_job *old = &engine->old_jobs[engine->old_next];
@@ -108,21 +130,20 @@ static const struct old_job *find_old(const struct engine *engine, const char *i
 void jobs_forget_old(struct engine *engine)
 {
     size_t jobs = 0, tasks = 0;
-    struct job *job;
+    struct job *older;
 
     if (engine->ended <= ENDED_JOBS_MOST + ENDED_JOBS_MOST / 10 &&
         engine->ended_tasks <= ENDED_TASKS_MOST + ENDED_TASKS_MOST / 10)
         return;
-    for (struct job **at = &engine->jobs; (job = *at);) {
+    for (struct job *job = engine->newest; job; job = older) {
+        older = job->older;
         if (job_is_over(job) && !job->call)
             tasks += job->task_count;
         bool kept = !job_is_over(job) || (!job->call && ++jobs <= ENDED_JOBS_MOST &&
                                           (jobs == 1 || tasks <= ENDED_TASKS_MOST));
-        if (kept) {
-            at = &job->next;
+        if (kept)
             continue;
-        }
-        *at = job->next;
+        job_remove(engine, job);
         engine->ended--;
         engine->ended_tasks -= job->task_count;
         if (!job->call)
@@ -401,7 +422,7 @@ static size_t active_jobs(const struct engine *engine)
 {
     size_t count = 0;
 
-    for (const struct job *job = engine->jobs; job; job = job->next)
+    for (const struct job *job = engine->newest; job; job = job->older)
         count += !job->call && !job_is_over(job);
     return count;
 }
@@ -483,8 +504,7 @@ static void take_job(struct engine *engine, struct request *request, struct mome
         refuse(engine, request, CODE_QUEUE_FULL, text);
         return;
     }
-    job->next = engine->jobs;
-    engine->jobs = job;
+    job_add(engine, job);
     job->safe_at = engine_keep(engine, RECORD_JOB, job->id, NULL, 0,
                                request->document ? json_text(request->document) : NULL);
     answer_with_job(engine, request, job);

@@ -76,7 +76,7 @@ struct job {
     int64_t deadline_us; /* boot clock; MOMENT_NEVER until it starts */
     bool share_due;
     int64_t share_us; /* earliest next share */
-    struct job *next;
+    struct job *older, *newer;
 };
 
 enum health { HEALTH_UNKNOWN = 0, HEALTH_ONLINE = 1, HEALTH_OFFLINE = 2 };
@@ -146,7 +146,7 @@ struct engine {
     int64_t since_ms;
     struct device_state *devices;
     struct line_state *lines;
-    struct job *jobs;          /* newest first */
+    struct job *newest, *oldest;
     size_t ended, ended_tasks; /* of what is over and still kept */
     uint64_t order, served;
     uint64_t number, safe; /* of records: made, and safe */
@@ -167,6 +167,7 @@ struct engine {
 
 /* engine_jobs.c */
 struct job *engine_find_job(const struct engine *engine, const char *id);
+void job_add(struct engine *engine, struct job *job);
 void job_start(struct engine *engine, struct job *job, struct moment now);
 void job_check_end(struct engine *engine, struct job *job, struct moment now);
 void job_interrupt(struct engine *engine, struct job *job, const struct stop *stop,

@@ -215,7 +215,7 @@ void engine_report_all(struct engine *engine, struct moment now)
         if (engine->devices[i].twin.reported)
             report_reported(engine, i, now);
     }
-    for (struct job *job = engine->jobs; job; job = job->next) {
+    for (struct job *job = engine->newest; job; job = job->older) {
         if (!job->call && !job_is_over(job))
             report_share(engine, job, now);
     }

@@ -146,7 +146,7 @@ json_t *engine_jobs_json(const struct engine *engine, const char *type, const ch
     if (!read_cursor(after, &before))
         return NULL;
     json_t *jobs = json_array();
-    for (const struct job *job = engine->jobs; job; job = job->next) {
+    for (const struct job *job = engine->newest; job; job = job->older) {
         if (job->call || job->order >= before.order ||
             (!is_any(type) && strcmp(type, job_type_name(job)) != 0) ||
             (!is_any(status) && strcmp(status, job_status_name(job->status)) != 0))
@@ -173,7 +173,7 @@ static json_t *query_records(const struct engine *engine, const struct query *qu
     const char *only = query_requires(query, "jobId");
     json_t *rows = json_array();
 
-    for (const struct job *job = engine->jobs; job; job = job->next) {
+    for (const struct job *job = engine->newest; job; job = job->older) {
         if (job->call || job->order > from.order || (only && strcmp(only, job->id) != 0))
             continue;
         for (size_t i = job->order == from.order ? from.index : 0; i < job->task_count; i++) {
@@ -355,7 +355,7 @@ json_t *engine_status_json(struct engine *engine, struct moment now)
         online += engine->devices[i].health == HEALTH_ONLINE;
         offline += engine->devices[i].health == HEALTH_OFFLINE;
     }
-    for (const struct job *job = engine->jobs; job; job = job->next)
+    for (const struct job *job = engine->newest; job; job = job->older)
         active += !job->call && !job_is_over(job);
     json_t *status = json_pack(
         "{s:s, s:s, s:b, s:o, s:{s:I, s:I, s:I}, s:{s:I}, s:{s:s, s:I, s:I}}", "gateway",
