@@ -29,7 +29,9 @@ int patch_take(struct engine *engine, struct task *task)
         r = twin_patch_desired(twin, action->arguments);
     if (r == 0)
         engine_keep(engine, RECORD_TWIN, NULL, engine->site->devices[task->device].id, 0, NULL);
-    task->version = twin->desired_version;
+    /* Acknowledged by the number that the back end knows, where it gave one. */
+    const struct request *request = task->job->request;
+    task->version = request->has_version ? request->version : twin->desired_version;
     return r;
 }
 

@@ -172,7 +172,8 @@ static void finish(struct engine *engine, struct task *task, enum task_state sta
     if (job->call)
         call_answer(engine, job, code_status(task->code), task->code, json_text(payload),
                     number);
-    engine_report(engine, REPORT_OUTCOME, number, job->id, id, strdup(task->record));
+    engine_report(engine, REPORT_OUTCOME, number, job->id, id, strdup(task->record))->call =
+        job->call;
     if (reported)
         reported_changed(engine, task->device, now);
     json_decref(payload);

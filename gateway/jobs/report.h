@@ -33,6 +33,7 @@ struct report {
     char *job_id, *device_id;
     char *method; /* ANSWER of a method call, or NULL */
     char *body;   /* JSON text, never NULL */
+    bool call;    /* OUTCOME: of a single call, whose caller has had the answer; not for the broker */
     bool retain;  /* SHARE: a job that selected no device is not retained */
     struct report *next;
 };

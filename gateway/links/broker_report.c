@@ -93,6 +93,8 @@ int outgoing_of_report(struct outgoing **ret, const struct site *site,
         message = answer(site, report);
         break;
     case REPORT_OUTCOME:
+        if (report->call)
+            return 0;
         message = outgoing_new(OUTGOING_OUTCOME,
                                topic_outcome(root, report->job_id, report->device_id),
                                strdup(report->body), false);

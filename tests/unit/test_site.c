@@ -353,6 +353,13 @@ static const struct profile *profile_named(const struct site *site, const char *
     return NULL;
 }
 
+static const char *title_of(const struct site *site, const char *name)
+{
+    const struct profile *profile = profile_named(site, name);
+
+    return profile && profile->title ? profile->title : "";
+}
+
 static void the_profiles_of_the_site_win(void **state)
 {
     struct folder *folder = *state;
@@ -371,8 +378,8 @@ static void the_profiles_of_the_site_win(void **state)
         "profile = { name = \"q\"; title = \"second\"; points = { a = { coil = 0; }; }; };");
     struct site *site = load_from(folder, dirs, NULL);
 
-    assert_string_equal(profile_named(site, "p")->title, "of the site");
-    assert_string_equal(profile_named(site, "q")->title, "first");
+    assert_string_equal(title_of(site, "p"), "of the site");
+    assert_string_equal(title_of(site, "q"), "first");
     site_free(site);
 }
 
