@@ -46,10 +46,13 @@ static enum tone tone_of_status(const char *status)
     return strcmp(status, "canceled") == 0 ? TONE_WARN : TONE_DIM;
 }
 
+/* A twin job's record has no method's answer: what was written stands beside it. */
 static const json_t *payload_of(const json_t *record)
 {
-    return json_object_get(
-        json_object_get(json_object_get(record, "outcome"), "deviceMethodResponse"), "payload");
+    const json_t *outcome = json_object_get(record, "outcome");
+    const json_t *response = json_object_get(outcome, "deviceMethodResponse");
+
+    return json_is_object(response) ? json_object_get(response, "payload") : outcome;
 }
 
 static void print_record(struct grid *grid, const json_t *record)

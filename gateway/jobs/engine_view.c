@@ -136,6 +136,14 @@ static bool is_any(const char *text)
     return !text || !*text;
 }
 
+/* "pending" is the documents' word for what waits for its start. */
+static bool has_status(const struct job *job, const char *status)
+{
+    if (strcmp(status, "pending") == 0)
+        return job->status == JOB_QUEUED || job->status == JOB_SCHEDULED;
+    return strcmp(status, job_status_name(job->status)) == 0;
+}
+
 json_t *engine_jobs_json(const struct engine *engine, const char *type, const char *status,
                          size_t most, const char *after, char **next_cursor)
 {
@@ -149,7 +157,7 @@ json_t *engine_jobs_json(const struct engine *engine, const char *type, const ch
     for (const struct job *job = engine->newest; job; job = job->older) {
         if (job->call || job->order >= before.order ||
             (!is_any(type) && strcmp(type, job_type_name(job)) != 0) ||
-            (!is_any(status) && strcmp(status, job_status_name(job->status)) != 0))
+            (!is_any(status) && !has_status(job, status)))
             continue;
         if (json_array_size(jobs) == most) {
             write_cursor(next_cursor, last, 0);
