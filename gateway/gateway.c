@@ -242,11 +242,22 @@ static void on_term(evutil_socket_t fd, short what, void *ctx)
     gateway_stop(ctx);
 }
 
+static bool is_trusted(void *ctx)
+{
+    return now_of(ctx).trusted;
+}
+
 static void on_hangup(evutil_socket_t fd, short what, void *ctx)
 {
+    struct gateway *gateway = ctx;
+    char why[300];
+
     (void)fd;
     (void)what;
-    (void)ctx;
+    if (api_reload(gateway->api, why, sizeof(why)) < 0)
+        log_error("SIGHUP: the old certificate and keys stay: %s", why);
+    else if (gateway->site->api.https)
+        log_info("SIGHUP: the API's certificate and keys were read again");
     log_warning(
         "SIGHUP: the site that runs stays as it is; a changed one is read at the next start");
 }
@@ -302,6 +313,7 @@ static int open_links(struct gateway *gateway, char *why, size_t size)
                                .socket = socket ? socket : gateway->site->api.socket,
                                .request = on_api_request,
                                .status = add_status,
+                               .trusted = is_trusted,
                                .ctx = gateway};
     int r;
 

@@ -22,6 +22,7 @@ static const struct command commands[] = {
     {"write", command_write, "write points of a device"},
     {"call", command_call, "call a method of a device"},
     {"job", command_job, "submit, list, show, watch, cancel jobs"},
+    {"cert", command_cert, "make a certificate for HTTPS"},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(*commands), WORD_MOST = 16 };

@@ -21,5 +21,6 @@ int command_read(int argc, char **argv);
 int command_write(int argc, char **argv);
 int command_call(int argc, char **argv);
 int command_job(int argc, char **argv);
+int command_cert(int argc, char **argv);
 
 #endif

@@ -3,6 +3,8 @@
 #include "links/api_internal.h"
 
 #include <errno.h>
+#include <event2/bufferevent_ssl.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,16 +28,6 @@ static void on_ping(evutil_socket_t fd, short what, void *arg)
     events_ping(arg);
 }
 
-static void send_twin(struct exchange *exchange)
-{
-    json_t *twin = engine_twin_json(exchange->api->settings.engine, exchange->device_id);
-
-    if (twin)
-        exchange_send_json(exchange, 200, twin);
-    else
-        exchange_refuse_code(exchange, CODE_UNKNOWN_DEVICE, "no such device any more");
-}
-
 /* A request that is refused is stored as such, in the same breath and before its answer: the
    patches that are still unanswered when all of that was said are those that were taken. */
 static void on_settle(evutil_socket_t fd, short what, void *arg)
@@ -48,7 +40,7 @@ static void on_settle(evutil_socket_t fd, short what, void *arg)
         struct exchange *exchange = each->exchange;
 
         if (exchange && exchange->waiting == WAITING_PATCH && exchange->stored)
-            send_twin(exchange);
+            exchange_send_twin(exchange, exchange->device_id);
     }
 }
 
@@ -61,12 +53,13 @@ static int start(struct api *api, char *why, size_t why_size)
     api->settle = event_new(api->settings.base, -1, 0, on_settle, api);
     if (!api->settle || !api->ping || event_add(api->ping, &period) < 0)
         return -ENOMEM;
-    r = api_socket_open(api, &fd, why, why_size);
-    if (r < 0)
-        return r;
-    r = api_connections_open(api, fd);
-    if (r < 0 && !api->listener)
-        close(fd);
+    r = api_connections_open(api);
+    if (r == 0)
+        r = api_socket_open(api, &fd, why, why_size);
+    if (r == 0)
+        r = api_door_open(api, &api->local, fd);
+    if (r == 0 && api->settings.site->api.https)
+        r = api_https_open(api, why, why_size);
     return r;
 }
 
@@ -98,10 +91,14 @@ int api_open(struct api **ret, const struct api_settings *settings, char *why, s
 static void flush(const struct connection *connection)
 {
     struct evbuffer *output = bufferevent_get_output(connection->stream);
+    SSL *tls = bufferevent_openssl_get_ssl(connection->stream);
     char bytes[4096];
     ssize_t size = evbuffer_copyout(output, bytes, sizeof(bytes));
 
-    if (size > 0 && write(bufferevent_getfd(connection->stream), bytes, (size_t)size) < size)
+    if (size > 0 && tls)
+        SSL_write(tls, bytes, (int)size);
+    else if (size > 0 &&
+             write(bufferevent_getfd(connection->stream), bytes, (size_t)size) < size)
         log_debug("api: a caller did not take its last answer");
 }
 
@@ -119,12 +116,28 @@ void api_close(struct api *api)
         flush(each);
     }
     api_connections_close(api);
+    api_https_close(api);
     if (api->settle)
         event_free(api->settle);
     if (api->ping)
         event_free(api->ping);
     free(api->socket);
     free(api);
+}
+
+int api_reload(struct api *api, char *why, size_t why_size)
+{
+    int r;
+
+    if (!api->web.http)
+        return 0;
+    why[0] = '\0';
+    r = api_https_load(api, why, why_size);
+    if (r == 0)
+        r = access_reload(api, why, why_size);
+    if (r < 0 && why[0] == '\0')
+        snprintf(why, why_size, "%s", strerror(-r));
+    return r;
 }
 
 void exchange_free(struct exchange *exchange)
@@ -232,6 +245,7 @@ static void answer(struct exchange *exchange, const struct report *report)
         break;
     case WAITING_NOT:
     case WAITING_EVENTS:
+    case WAITING_REFUSAL:
         break;
     }
 }

@@ -1,6 +1,7 @@
 /*
  * API link: IoT Hub's service interface, as far as jobs, methods, queries and devices go, and
- * jobgate's own routes beside it (docs/api.md), over HTTP on the unix socket.
+ * jobgate's own routes beside it (docs/api.md), over HTTP on the unix socket and, where the
+ * site says so, over HTTPS for who shows a policy's key.
  *
  * libevent's HTTP server on the main loop; nothing here may block. Requests for devices become
  * struct request like those of every other link and are answered later, by ticket.
@@ -23,11 +24,14 @@ struct api_settings {
     void (*request)(void *ctx, struct request *request);
     /* Adds members of links and store to the status document. */
     void (*status)(void *ctx, json_t *status);
+    bool (*trusted)(void *ctx); /* is the clock? Without it no signature can be judged */
     void *ctx;
 };
 
 int api_open(struct api **ret, const struct api_settings *settings, char *why, size_t why_size);
 void api_close(struct api *api); /* answers what waits with 503, removes the socket */
+/* Certificate and keys are read again; on failure (negative errno, `why`) the old ones stay. */
+int api_reload(struct api *api, char *why, size_t why_size);
 
 /* Answers a waiting exchange (ANSWER of this link), and tells every watcher of /events. */
 void api_report(struct api *api, const struct report *report);

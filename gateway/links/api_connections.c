@@ -8,6 +8,7 @@
 #include "links/api_internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,19 +25,19 @@ static unsigned request_ms(const struct api *api)
     return api->settings.request_ms ? api->settings.request_ms : API_REQUEST_MS;
 }
 
-static void resume(struct api *api)
+static void resume(struct door *door)
 {
-    if (!api->paused || api->resting || api->closing ||
-        api->connection_count >= API_CONNECTIONS_MOST)
+    if (!door->paused || door->resting || door->api->closing ||
+        door->connection_count >= API_CONNECTIONS_MOST)
         return;
-    api->paused = false;
-    evconnlistener_enable(api->listener);
+    door->paused = false;
+    evconnlistener_enable(door->listener);
 }
 
-static void pause_listener(struct api *api)
+static void pause_listener(struct door *door)
 {
-    api->paused = true;
-    evconnlistener_disable(api->listener);
+    door->paused = true;
+    evconnlistener_disable(door->listener);
 }
 
 /* The first byte of a next request starts its time. */
@@ -53,18 +54,18 @@ static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info
 
 static void connection_free(struct connection *connection)
 {
-    struct api *api = connection->api;
-    struct connection **link = &api->connections;
+    struct door *door = connection->door;
+    struct connection **link = &connection->api->connections;
 
     while (*link != connection)
         link = &(*link)->next;
     *link = connection->next;
-    api->connection_count--;
+    door->connection_count--;
     event_free(connection->deadline);
     evbuffer_remove_cb(bufferevent_get_input(connection->stream), on_input, connection);
     bufferevent_decref(connection->stream);
     free(connection);
-    resume(api);
+    resume(door);
 }
 
 /* evhttp is about to free the connection. A request that waits was set apart from it, unless
@@ -100,6 +101,64 @@ static bool adopt(struct connection *connection)
     return true;
 }
 
+void connection_drop(struct connection *connection)
+{
+    if (adopt(connection))
+        evhttp_connection_free(connection->http);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+    struct connection *connection = arg;
+
+    (void)fd;
+    (void)what;
+    if (connection->exchange && connection->exchange->waiting == WAITING_REFUSAL)
+        access_refuse_now(connection->exchange);
+    else
+        connection_drop(connection);
+}
+
+/* --- one peer's share --- */
+
+static bool is_idle(const struct connection *connection)
+{
+    return connection->http && !connection->reading && !connection->exchange;
+}
+
+/* The connection that its peer has not used for the longest time; NULL: all work. */
+static struct connection *find_idle(struct api *api, const char *address)
+{
+    struct connection *found = NULL;
+
+    for (struct connection *each = api->connections; each; each = each->next)
+        if (is_idle(each) && strcmp(each->address, address) == 0)
+            found = each;
+    return found;
+}
+
+/* A peer that has as many as it may gives up one that rests, else the new one. */
+static void check_peer(struct connection *connection)
+{
+    struct api *api = connection->api;
+    size_t count = 0, most = API_PEER_MOST;
+    struct connection *idle;
+    ev_uint16_t port;
+    char *address = NULL;
+
+    evhttp_connection_get_peer(connection->http, &address, &port);
+    snprintf(connection->address, sizeof(connection->address), "%s", address ? address : "?");
+    for (const struct connection *each = api->connections; each; each = each->next)
+        count += strcmp(each->address, connection->address) == 0;
+    if (peers_known(api->peers, connection->address, clock_boot_us()))
+        most = API_KNOWN_PEER_MOST;
+    if (count <= most)
+        return;
+    idle = find_idle(api, connection->address);
+    connection_drop(idle ? idle : connection);
+}
+
+/* From the start after each drop: it may have been the next one. */
 static void on_adopt(evutil_socket_t fd, short what, void *arg)
 {
     struct api *api = arg;
@@ -109,44 +168,39 @@ static void on_adopt(evutil_socket_t fd, short what, void *arg)
     (void)what;
     for (struct connection *each = api->connections; each; each = next) {
         next = each->next;
-        adopt(each);
+        if (!adopt(each) || !each->door->https || each->address[0])
+            continue;
+        check_peer(each);
+        next = api->connections;
     }
 }
 
-void connection_drop(struct connection *connection)
-{
-    if (adopt(connection))
-        evhttp_connection_free(connection->http);
-}
-
-static void on_deadline(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    connection_drop(arg);
-}
-
 /* Once a minute is enough for who would come and go at the limit. */
-static void tell_full(struct api *api)
+static void tell_full(struct door *door)
 {
     int64_t now_us = clock_boot_us();
 
-    if (api->told_us && now_us - api->told_us < INT64_C(60000000))
+    if (door->told_us && now_us - door->told_us < INT64_C(60000000))
         return;
-    api->told_us = now_us;
-    log_info("api: %d connections are open, further ones wait", API_CONNECTIONS_MOST);
+    door->told_us = now_us;
+    log_info("api: %d connections are open at the %s, further ones wait", API_CONNECTIONS_MOST,
+             door->https ? "HTTPS port" : "socket");
 }
 
-static struct connection *connection_new(struct api *api)
+static struct connection *connection_new(struct door *door)
 {
     struct connection *connection = calloc(1, sizeof(*connection));
+    struct api *api = door->api;
 
     if (!connection)
         return NULL;
     connection->api = api;
+    connection->door = door;
     connection->reading = true;
     connection->deadline = evtimer_new(api->settings.base, on_deadline, connection);
-    connection->stream = bufferevent_socket_new(api->settings.base, -1, BEV_OPT_CLOSE_ON_FREE);
+    connection->stream =
+        door->https ? api_https_stream(api)
+                    : bufferevent_socket_new(api->settings.base, -1, BEV_OPT_CLOSE_ON_FREE);
     if (connection->deadline && connection->stream)
         return connection;
     if (connection->deadline)
@@ -157,11 +211,13 @@ static struct connection *connection_new(struct api *api)
     return NULL;
 }
 
-/* NULL makes evhttp take a stream of its own, outside the fence; only without memory. */
+/* NULL makes evhttp take a stream of its own, outside the fence; only without memory. It would
+   speak without TLS: over HTTPS nobody understands it, and it is known to nobody here. */
 static struct bufferevent *on_accept(struct event_base *base, void *arg)
 {
-    struct api *api = arg;
-    struct connection *connection = connection_new(api);
+    struct door *door = arg;
+    struct api *api = door->api;
+    struct connection *connection = connection_new(door);
 
     (void)base;
     if (!connection)
@@ -172,9 +228,9 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
     connection->next = api->connections;
     api->connections = connection;
     set_deadline(connection, request_ms(connection->api));
-    if (++api->connection_count == API_CONNECTIONS_MOST) {
-        tell_full(api);
-        pause_listener(api);
+    if (++door->connection_count == API_CONNECTIONS_MOST) {
+        tell_full(door);
+        pause_listener(door);
     }
     event_active(api->adopt, EV_TIMEOUT, 0);
     return connection->stream;
@@ -182,31 +238,65 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
 
 static void on_rested(evutil_socket_t fd, short what, void *arg)
 {
-    struct api *api = arg;
+    struct timeval long_after = {.tv_sec = 3600};
+    struct door *door = arg;
 
     (void)fd;
     (void)what;
-    api->resting = false;
-    resume(api);
+    event_add(door->rest, &long_after); /* always pending, so that find_door() sees it */
+    door->resting = false;
+    resume(door);
+}
+
+struct door_search {
+    const struct evconnlistener *listener;
+    struct door *found;
+};
+
+static int look_at_event(const struct event_base *base, const struct event *event, void *arg)
+{
+    struct door_search *search = arg;
+    struct door *door;
+
+    (void)base;
+    if (event_get_callback(event) != on_rested)
+        return 0;
+    door = event_get_callback_arg(event);
+    if (door->listener != search->listener)
+        return 0;
+    search->found = door;
+    return 1;
+}
+
+/* evhttp makes itself the argument of the listener's callbacks, and knows nothing of us. */
+static struct door *find_door(struct evconnlistener *listener)
+{
+    struct door_search search = {.listener = listener};
+
+    event_base_foreach_event(evconnlistener_get_base(listener), look_at_event, &search);
+    return search.found;
 }
 
 /* Without descriptors accept fails at once, for ever, and the loop would do nothing else. */
 static void on_accept_error(struct evconnlistener *listener, void *arg)
 {
-    struct api *api = arg;
     struct timeval second = {.tv_sec = 1};
+    int error = EVUTIL_SOCKET_ERROR();
+    struct door *door = find_door(listener);
 
-    (void)listener;
-    log_warning("api: could not accept a connection: %s", strerror(errno));
-    api->resting = true;
-    pause_listener(api);
-    event_add(api->rest, &second);
+    (void)arg;
+    if (!door)
+        return;
+    log_warning("api: could not accept a connection: %s", strerror(error));
+    door->resting = true;
+    pause_listener(door);
+    event_add(door->rest, &second);
 }
 
 static void on_request(struct evhttp_request *http, void *arg)
 {
-    struct api *api = arg;
-    struct connection *connection = api_connection_of(api, http);
+    struct door *door = arg;
+    struct connection *connection = api_connection_of(door->api, http);
     struct exchange *exchange;
 
     if (!connection) {
@@ -219,33 +309,49 @@ static void on_request(struct evhttp_request *http, void *arg)
         evhttp_send_error(http, 503, NULL);
         return;
     }
-    exchange->api = api;
+    exchange->api = door->api;
     exchange->connection = connection;
     exchange->http = http;
     api_route(exchange);
 }
 
-int api_connections_open(struct api *api, int fd)
+int api_door_open(struct api *api, struct door *door, int fd)
 {
     struct evhttp_bound_socket *bound;
 
-    api->http = evhttp_new(api->settings.base);
-    api->adopt = event_new(api->settings.base, -1, 0, on_adopt, api);
-    api->rest = evtimer_new(api->settings.base, on_rested, api);
-    if (!api->http || !api->adopt || !api->rest)
+    door->api = api;
+    door->https = door == &api->web;
+    door->http = evhttp_new(api->settings.base);
+    door->rest = evtimer_new(api->settings.base, on_rested, door);
+    bound = door->http && door->rest ? evhttp_accept_socket_with_handle(door->http, fd) : NULL;
+    if (!bound) {
+        close(fd);
         return -ENOMEM;
+    }
     /* Every method, also unknown ones: what is wrong with them is said in JSON. */
-    evhttp_set_allowed_methods(api->http, 0xFFFF);
-    evhttp_set_max_headers_size(api->http, API_HEADERS_MOST);
-    evhttp_set_max_body_size(api->http, API_BODY_MOST);
-    evhttp_set_bevcb(api->http, on_accept, api);
-    evhttp_set_gencb(api->http, on_request, api);
-    bound = evhttp_accept_socket_with_handle(api->http, fd);
-    if (!bound)
-        return -ENOMEM;
-    api->listener = evhttp_bound_socket_get_listener(bound);
-    evconnlistener_set_error_cb(api->listener, on_accept_error);
+    evhttp_set_allowed_methods(door->http, 0xFFFF);
+    evhttp_set_max_headers_size(door->http, API_HEADERS_MOST);
+    evhttp_set_max_body_size(door->http, API_BODY_MOST);
+    evhttp_set_bevcb(door->http, on_accept, door);
+    evhttp_set_gencb(door->http, on_request, door);
+    door->listener = evhttp_bound_socket_get_listener(bound);
+    evconnlistener_set_error_cb(door->listener, on_accept_error);
+    on_rested(-1, 0, door);
     return 0;
+}
+
+static void door_close(struct door *door)
+{
+    if (door->http)
+        evhttp_free(door->http); /* the listener and its descriptor too */
+    if (door->rest)
+        event_free(door->rest);
+}
+
+int api_connections_open(struct api *api)
+{
+    api->adopt = event_new(api->settings.base, -1, 0, on_adopt, api);
+    return api->adopt ? 0 : -ENOMEM;
 }
 
 void api_connections_close(struct api *api)
@@ -257,12 +363,10 @@ void api_connections_close(struct api *api)
         next = each->next;
         connection_drop(each);
     }
-    if (api->http)
-        evhttp_free(api->http); /* the listener and its descriptor too */
+    door_close(&api->local);
+    door_close(&api->web);
     if (api->adopt)
         event_free(api->adopt);
-    if (api->rest)
-        event_free(api->rest);
 }
 
 struct connection *api_connection_of(struct api *api, struct evhttp_request *http)
@@ -309,4 +413,10 @@ void connection_watch(struct connection *connection)
     bufferevent_getcb(connection->stream, NULL, &written, &happened, &http);
     bufferevent_setcb(connection->stream, NULL, written, happened, http);
     bufferevent_enable(connection->stream, EV_READ);
+}
+
+void connection_slow(struct connection *connection, unsigned ms)
+{
+    connection_watch(connection);
+    set_deadline(connection, ms);
 }

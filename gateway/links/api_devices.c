@@ -1,5 +1,6 @@
 #include "links/api_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,12 +29,34 @@ void get_device(struct exchange *exchange)
             engine_devices_json(exchange->api->settings.engine, exchange->names[0]));
 }
 
+void get_statistics(struct exchange *exchange)
+{
+    json_int_t count = (json_int_t)exchange->api->settings.site->device_count;
+
+    exchange_send_json(exchange, 200,
+                       json_pack("{s:I,s:I,s:i}", "totalDeviceCount", count,
+                                 "enabledDeviceCount", count, "disabledDeviceCount", 0));
+}
+
+void exchange_send_twin(struct exchange *exchange, const char *device_id)
+{
+    json_t *twin = engine_twin_json(exchange->api->settings.engine, device_id);
+    const char *etag = json_string_value(json_object_get(twin, "etag"));
+    char text[40];
+
+    if (!twin) {
+        exchange_refuse_code(exchange, CODE_UNKNOWN_DEVICE, "no such device any more");
+        return;
+    }
+    snprintf(text, sizeof(text), "\"%.32s\"", etag ? etag : "");
+    exchange_header(exchange, "ETag", text);
+    exchange_send_json(exchange, 200, twin);
+}
+
 void get_twin(struct exchange *exchange)
 {
     if (find_device(exchange))
-        exchange_send_json(
-            exchange, 200,
-            engine_twin_json(exchange->api->settings.engine, exchange->names[0]));
+        exchange_send_twin(exchange, exchange->names[0]);
 }
 
 /* Takes arguments; NULL without memory. */
@@ -119,21 +142,73 @@ static void patch(struct exchange *exchange, json_t *tags, json_t *desired)
     ask(exchange, WAITING_PATCH, request);
 }
 
+struct sections {
+    json_t *tags, *desired; /* borrowed; NULL: not given */
+};
+
+/* Both sections, or one of them; false: it was refused. */
+static bool read_sections(struct exchange *exchange, json_t *body, struct sections *sections)
+{
+    *sections = (struct sections){0};
+    if (json_is_object(body)) {
+        sections->tags = json_object_get(body, "tags");
+        sections->desired = json_object_get(json_object_get(body, "properties"), "desired");
+    }
+    if (sections->tags || sections->desired)
+        return true;
+    exchange_refuse(exchange, 400, "ArgumentInvalid",
+                    "tags or properties.desired are wanted; \"desired\" alone stands in "
+                    "\"properties\"");
+    return false;
+}
+
 void patch_twin(struct exchange *exchange)
 {
-    json_t *body, *tags = NULL, *desired = NULL;
+    struct sections sections;
+    json_t *body;
 
     if (!find_device(exchange) || !exchange_read_json(exchange, &body))
         return;
-    if (json_is_object(body)) {
-        tags = json_object_get(body, "tags");
-        desired = json_object_get(json_object_get(body, "properties"), "desired");
+    if (read_sections(exchange, body, &sections))
+        patch(exchange, sections.tags, sections.desired);
+    json_decref(body);
+}
+
+/* What is there and not wanted goes: the patch by which `now` becomes `wanted`. */
+static void add_deletions(json_t *wanted, const json_t *now)
+{
+    const char *name;
+    json_t *each;
+
+    json_object_foreach((json_t *)(uintptr_t)now, name, each)
+    {
+        json_t *other = json_object_get(wanted, name);
+
+        if (!other && name[0] != '$')
+            json_object_set_new(wanted, name, json_null());
+        else if (json_is_object(other) && json_is_object(each))
+            add_deletions(other, each);
     }
-    if (tags || desired)
-        patch(exchange, tags, desired);
-    else
-        exchange_refuse(exchange, 400, "ArgumentInvalid",
-                        "a patch has tags or properties.desired");
+}
+
+/* PUT replaces the sections that it has. Nothing happens between this look and the patch. */
+void put_twin(struct exchange *exchange)
+{
+    struct sections sections;
+    json_t *body, *twin;
+
+    if (!find_device(exchange) || !exchange_read_json(exchange, &body))
+        return;
+    if (read_sections(exchange, body, &sections)) {
+        twin = engine_twin_json(exchange->api->settings.engine, exchange->names[0]);
+        if (json_is_object(sections.tags))
+            add_deletions(sections.tags, json_object_get(twin, "tags"));
+        if (json_is_object(sections.desired))
+            add_deletions(sections.desired,
+                          json_object_get(json_object_get(twin, "properties"), "desired"));
+        json_decref(twin);
+        patch(exchange, sections.tags, sections.desired);
+    }
     json_decref(body);
 }
 

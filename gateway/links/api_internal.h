@@ -18,8 +18,10 @@
 #include <event2/listener.h>
 
 enum {
-    API_CONNECTIONS_MOST = 64, /* then the listener pauses */
-    API_WATCHERS_MOST = 32,    /* of them, so that requests find a place */
+    API_CONNECTIONS_MOST = 64, /* at one door; then its listener pauses */
+    API_PEER_MOST = 16,        /* of them from one address over HTTPS, or */
+    API_KNOWN_PEER_MOST = 56,  /* from one that has shown a good key lately */
+    API_WATCHERS_MOST = 32,    /* at both doors, so that requests find a place */
     API_HEADERS_MOST = 16 * 1024,
     API_BODY_MOST = 256 * 1024,
     API_PENDING_MOST = 64 * 1024, /* bytes that a reader of events may leave unread */
@@ -29,13 +31,33 @@ enum {
     API_PING_S = 15,
     API_CALL_S = 30, /* a call's own time where the caller names none */
     API_PAGE_MOST = 100,
+    API_ADDRESS_SIZE = 48,
 };
 
+struct access;
 struct exchange;
+struct peers;
+
+/* Beside enum right: who may read, and the bearer of the metrics token. */
+enum { API_RIGHT_METRICS = 1 << 8 };
+
+/* Where connections come in: the unix socket, where everybody may do everything, or HTTPS. */
+struct door {
+    struct api *api;
+    bool https;
+    struct evhttp *http;
+    struct evconnlistener *listener;
+    struct event *rest; /* resumes the listener after descriptors ran out */
+    size_t connection_count;
+    bool paused, resting;
+    int64_t told_us; /* when it was last said that connections wait */
+};
 
 struct connection {
     struct api *api;
+    struct door *door;
     struct connection *next;
+    char address[API_ADDRESS_SIZE]; /* the peer's; "" on the unix socket or until it is known */
     struct bufferevent *stream;     /* a reference of our own */
     struct evhttp_connection *http; /* NULL until it is known */
     struct event *deadline;
@@ -43,7 +65,14 @@ struct connection {
     struct exchange *exchange; /* waiting for the engine, or watching; else NULL */
 };
 
-enum waiting { WAITING_NOT, WAITING_JOB, WAITING_CALL, WAITING_PATCH, WAITING_EVENTS };
+enum waiting {
+    WAITING_NOT,
+    WAITING_JOB,
+    WAITING_CALL,
+    WAITING_PATCH,
+    WAITING_EVENTS,
+    WAITING_REFUSAL, /* who is refused often is told so late */
+};
 
 struct exchange {
     struct api *api;
@@ -52,7 +81,14 @@ struct exchange {
     struct http_target target;
     unsigned method;      /* enum evhttp_cmd_type, override applied */
     const char *names[2]; /* what the route's wild cards stand for */
-    const char *body;     /* ended by 0 */
+    unsigned rights;      /* bits of enum right */
+    const char *policy;   /* whose, or NULL */
+    const char
+        *session;     /* of a person who signed in: what proves that our page asks; or NULL */
+    bool guess;       /* a key was tried by signing in */
+    const char *path; /* decoded, as a token names it */
+    const char *why;  /* no rights: what was wrong with the key; a constant */
+    const char *body; /* ended by 0 */
     size_t body_size;
     enum waiting waiting;
     uint64_t ticket;
@@ -65,16 +101,15 @@ struct api {
     struct api_settings settings;
     char *socket;                     /* path */
     unsigned long long inode, device; /* of the socket that is ours */
-    struct evhttp *http;
-    struct evconnlistener *listener;
-    struct event *adopt;  /* looks at connections that were just accepted */
-    struct event *rest;   /* resumes the listener after descriptors ran out */
-    struct event *settle; /* answers patches that were stored */
+    struct door local, web;           /* web.http is NULL without HTTPS */
+    struct ssl_ctx_st *tls;           /* certificate and key, replaced by a reload */
+    struct access *access;            /* NULL without HTTPS */
+    struct peers *peers;              /* likewise */
+    struct event *adopt;              /* looks at connections that were just accepted */
+    struct event *settle;             /* answers patches that were stored */
     struct event *ping;
     struct connection *connections;
-    size_t connection_count;
-    bool paused, resting, closing;
-    int64_t told_us; /* when it was last said that connections wait */
+    bool closing;
     uint64_t last_ticket;
     uint64_t tracking; /* part of the tracking ids; changes with each start */
     uint64_t errors;   /* refusals so far, the other part */
@@ -85,8 +120,10 @@ int api_socket_open(struct api *api, int *ret_fd, char *why, size_t why_size);
 void api_socket_remove(const struct api *api);
 
 /* --- api_connections.c: the fence around evhttp --- */
-int api_connections_open(struct api *api, int fd);
-void api_connections_close(struct api *api); /* all of them */
+int api_connections_open(struct api *api);
+/* The door takes the listening socket, also on failure. */
+int api_door_open(struct api *api, struct door *door, int fd);
+void api_connections_close(struct api *api); /* all of them, and the doors */
 struct connection *api_connection_of(struct api *api, struct evhttp_request *http);
 void connection_drop(struct connection *connection);
 /* A whole request has come: its deadline is off. */
@@ -96,6 +133,35 @@ void connection_answered(struct connection *connection, struct evhttp_request *h
 /* Notices a caller that leaves while its exchange waits, and keeps what it sends meanwhile from
    evhttp, which ends the process over it. */
 void connection_watch(struct connection *connection);
+/* The exchange of the connection is refused after a while. */
+void connection_slow(struct connection *connection, unsigned ms);
+
+/* --- api_https.c: certificate and listening socket --- */
+int api_https_open(struct api *api, char *why, size_t why_size);
+int api_https_load(struct api *api, char *why, size_t why_size); /* the old stays on failure */
+void api_https_close(struct api *api);
+struct bufferevent *api_https_stream(struct api *api); /* NULL: no memory */
+
+/* --- api_peers.c: what is known of the addresses that connect --- */
+struct peers *peers_new(void);
+void peers_free(struct peers *peers);
+bool peers_known(const struct peers *peers, const char *address, int64_t now_us);
+void peers_welcome(struct peers *peers, const char *address, int64_t now_us);
+/* Counts a refusal; how many ms its answer shall wait. */
+unsigned peers_refuse(struct peers *peers, const char *address, int64_t now_us);
+
+/* --- api_access.c: who may do what --- */
+int access_open(struct api *api, char *why, size_t why_size);
+int access_reload(struct api *api, char *why, size_t why_size); /* the old stays on failure */
+void access_close(struct access *access);
+void access_identify(struct exchange *exchange); /* sets rights, policy, session, why */
+/* False: it was refused. `right` 0: everybody. */
+bool access_allows(struct exchange *exchange, unsigned right);
+void access_refuse_now(struct exchange *exchange);
+void access_count(const struct access *access, uint64_t *taken, uint64_t *refused);
+void post_signin(struct exchange *exchange);
+void post_signout(struct exchange *exchange);
+void get_session(struct exchange *exchange);
 
 /* --- api.c --- */
 void exchange_free(struct exchange *exchange); /* not its evhttp_request */
@@ -131,12 +197,16 @@ void get_job(struct exchange *exchange);
 void cancel_job(struct exchange *exchange);
 void list_jobs(struct exchange *exchange);
 void list_transfers(struct exchange *exchange);
+void get_transfer(struct exchange *exchange);
 void post_query(struct exchange *exchange);
 
 /* --- api_devices.c --- */
 void get_devices(struct exchange *exchange);
 void get_device(struct exchange *exchange);
+void get_statistics(struct exchange *exchange);
 void get_twin(struct exchange *exchange);
+void exchange_send_twin(struct exchange *exchange, const char *device_id);
+void put_twin(struct exchange *exchange);
 void patch_twin(struct exchange *exchange);
 void post_method(struct exchange *exchange);
 void post_read(struct exchange *exchange);

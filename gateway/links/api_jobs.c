@@ -215,6 +215,12 @@ void list_transfers(struct exchange *exchange)
     exchange_send_text(exchange, 200, "[]");
 }
 
+void get_transfer(struct exchange *exchange)
+{
+    exchange_refuse(exchange, 404, "JobNotFound", "jobs are at /jobs/v2/%s",
+                    exchange->names[0]);
+}
+
 static void send_rows(struct exchange *exchange, const struct query *query, const char *text)
 {
     bool jobs = query->collection == QUERY_DEVICES_JOBS;

@@ -1,35 +1,50 @@
 #include "links/api_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 struct route {
     unsigned methods;
+    unsigned right;   /* who may; 0: everybody */
     const char *path; /* a * stands for one segment, which the handler gets */
     void (*handle)(struct exchange *exchange);
 };
 
-enum { GET = EVHTTP_REQ_GET | EVHTTP_REQ_HEAD, PUT = EVHTTP_REQ_PUT, POST = EVHTTP_REQ_POST };
+enum { PATH_TEXT_MOST = 600 };
+
+enum {
+    GET = EVHTTP_REQ_GET | EVHTTP_REQ_HEAD,
+    PUT = EVHTTP_REQ_PUT,
+    POST = EVHTTP_REQ_POST,
+    PATCH = EVHTTP_REQ_PATCH,
+};
 
 /* The first that fits in path and method takes it. */
 static const struct route routes[] = {
-    {GET, "jobs/v2/query", list_jobs},
-    {PUT, "jobs/v2/*", put_job},
-    {GET, "jobs/v2/*", get_job},
-    {POST, "jobs/v2/*/cancel", cancel_job},
-    {PUT, "jobs/v2/*/methods/*", put_device_job},
-    {GET, "jobs", list_transfers},
-    {POST, "devices/query", post_query},
-    {GET, "devices", get_devices},
-    {GET, "devices/*", get_device},
-    {GET, "twins/*", get_twin},
-    {EVHTTP_REQ_PATCH, "twins/*", patch_twin},
-    {POST, "twins/*/methods", post_method},
-    {POST, "jobgate/v1/devices/*/read", post_read},
-    {POST, "jobgate/v1/devices/*/write", post_write},
-    {GET, "jobgate/v1/status", get_status},
-    {GET, "healthz", get_health},
-    {GET, "events", get_events},
+    {GET, RIGHT_READ, "jobs/v2/query", list_jobs},
+    {PUT, RIGHT_JOB, "jobs/v2/*", put_job},
+    {GET, RIGHT_READ, "jobs/v2/*", get_job},
+    {POST, RIGHT_JOB, "jobs/v2/*/cancel", cancel_job},
+    {PUT, RIGHT_JOB, "jobs/v2/*/methods/*", put_device_job},
+    {GET, RIGHT_READ, "jobs", list_transfers},
+    {GET | EVHTTP_REQ_DELETE, RIGHT_READ, "jobs/*", get_transfer},
+    {POST, RIGHT_READ, "devices/query", post_query},
+    {GET, RIGHT_READ, "devices", get_devices},
+    {GET, RIGHT_READ, "devices/*", get_device},
+    {GET, RIGHT_READ, "statistics/devices", get_statistics},
+    {GET, RIGHT_READ, "twins/*", get_twin},
+    {PATCH, RIGHT_TWIN, "twins/*", patch_twin},
+    {PUT, RIGHT_TWIN, "twins/*", put_twin},
+    {POST, RIGHT_CALL, "twins/*/methods", post_method},
+    {POST, RIGHT_READ, "jobgate/v1/devices/*/read", post_read},
+    {POST, RIGHT_CALL, "jobgate/v1/devices/*/write", post_write},
+    {GET, RIGHT_READ, "jobgate/v1/status", get_status},
+    {GET, 0, "jobgate/v1/session", get_session},
+    {POST, 0, "jobgate/v1/signin", post_signin},
+    {POST, 0, "jobgate/v1/signout", post_signout},
+    {GET, 0, "healthz", get_health},
+    {GET, RIGHT_READ, "events", get_events},
 };
 
 static bool fits(const struct route *route, struct exchange *exchange)
@@ -129,15 +144,29 @@ static void dispatch(struct exchange *exchange)
         known = true;
         allowed |= routes[i].methods;
         if (routes[i].methods & exchange->method) {
-            routes[i].handle(exchange);
+            if (access_allows(exchange, routes[i].right))
+                routes[i].handle(exchange);
             return;
         }
     }
-    refuse_route(exchange, known, allowed);
+    if (access_allows(exchange, RIGHT_READ)) /* strangers do not learn what there is */
+        refuse_route(exchange, known, allowed);
+}
+
+/* Cut where it is longer than any token's: such a one covers it by its beginning, or not. */
+static void path_text(struct exchange *exchange, char *text, size_t size)
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < exchange->target.segment_count && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "/%s", exchange->target.segments[i]);
+    exchange->path = text;
 }
 
 void api_route(struct exchange *exchange)
 {
+    char path[PATH_TEXT_MOST];
     const char *version;
 
     exchange->method = method_of(exchange->http);
@@ -146,7 +175,9 @@ void api_route(struct exchange *exchange)
         return;
     }
     version = http_target_parameter(&exchange->target, "api-version");
-    if (version && !is_version(version))
+    path_text(exchange, path, sizeof(path));
+    access_identify(exchange);
+    if (version && exchange->rights && !is_version(version))
         exchange_refuse(exchange, 400, "InvalidProtocolVersion",
                         "api-version is a date like 2021-04-12");
     else if (!take_body(exchange))

@@ -473,8 +473,9 @@ class World:
         return subprocess.run([str(PROGRAM), *map(str, words)], capture_output=True, text=True,
                               timeout=limit, input=stdin, cwd=self.folder)
 
-    def site(self, lines, devices, profiles=(), broker="", extra="", name="site"):
-        """Writes a site; its main file. `broker` is a Broker or the text of the group."""
+    def site(self, lines, devices, profiles=(), broker="", extra="", name="site", api=""):
+        """Writes a site; its main file. `broker` is a Broker or the text of the group, `api` what
+        the api group has beside its socket."""
         folder = self.folder / name
         (folder / "profiles.d").mkdir(parents=True, exist_ok=True)
         for number, text in enumerate(profiles):
@@ -485,7 +486,7 @@ class World:
         config.write_text(
             f'gateway = {{ id = "building-43"; state = "{folder}/state"; clock = "trust"; }};\n'
             f'{broker}\n'
-            f'api = {{ socket = "{folder}/jobgate.sock"; }};\n'
+            f'api = {{ socket = "{folder}/jobgate.sock"; {api} }};\n'
             f"lines = ( {', '.join(lines)} );\n"
             f"devices = ( {', '.join(devices)} );\n{extra}\n")
         return config

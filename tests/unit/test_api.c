@@ -62,7 +62,7 @@ static void a_known_route_with_another_method_is_405(void **state)
     const char *text = exchange_text(world, REQUEST("DELETE /twins/room-07", "", ""));
 
     assert_status(text, "405");
-    assert_has(text, "Allow: GET, HEAD, PATCH\r\n");
+    assert_has(text, "Allow: GET, HEAD, PUT, PATCH\r\n");
     assert_has(text, "ErrorCode:MethodNotAllowed;");
     assert_status(exchange_text(world, REQUEST("BREW /twins/room-07", "", "")), "405");
     assert_status(exchange_text(world, REQUEST("BREW /pot", "", "")), "404");

@@ -1,6 +1,8 @@
 /* Events, connections, and what the server is fenced against. */
 #include "api_world.h"
 
+#include <sys/resource.h>
+
 static void events_are_told_as_they_happen(void **state)
 {
     struct world *world = *state;
@@ -259,6 +261,28 @@ static void a_file_in_the_sockets_place_is_no_socket(void **state)
     assert_int_equal(unlink(world->socket), 0);
 }
 
+static void without_descriptors_the_listener_rests_and_comes_back(void **state)
+{
+    struct world *world = *state;
+    struct rlimit before, none;
+    int fd = client_open(world), spare = dup(fd);
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = (rlim_t)spare;
+    close(spare);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    client_say(world, fd, REQUEST("GET /healthz", "", ""));
+    assert_string_equal(client_read(world, fd), "");
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    for (int i = 0; i < 300 && *client_read(world, fd) == '\0'; i++) {
+        usleep(10000);
+        turn(world);
+    }
+    assert_status(world->text, "200");
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +301,7 @@ int main(void)
         fact(a_socket_that_answers_is_left_alone),
         fact(a_socket_that_nobody_answers_on_is_replaced),
         fact(a_file_in_the_sockets_place_is_no_socket),
+        fact(without_descriptors_the_listener_rests_and_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,132 @@
+/* HTTPS: the certificate and the listening socket. TLS 1.2 and 1.3 by OpenSSL, on the loop. */
+#include "base/log.h"
+#include "links/api_internal.h"
+
+#include <errno.h>
+#include <event2/bufferevent_ssl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { BACKLOG = 64 };
+
+static const char ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20"; /* of TLS 1.2: forward secret */
+
+static int refuse_file(char *why, size_t size, const char *what, const char *file)
+{
+    unsigned long error = ERR_peek_last_error();
+    const char *reason = error ? ERR_reason_error_string(error) : NULL;
+
+    snprintf(why, size, "api.https: %s %s: %s", what, file, reason ? reason : "is not usable");
+    ERR_clear_error();
+    return -EINVAL;
+}
+
+static int read_files(SSL_CTX *tls, const struct api_config *config, char *why, size_t size)
+{
+    ERR_clear_error();
+    if (SSL_CTX_use_certificate_chain_file(tls, config->cert_file) != 1)
+        return refuse_file(why, size, "cert_file", config->cert_file);
+    if (SSL_CTX_use_PrivateKey_file(tls, config->key_file, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(tls) != 1)
+        return refuse_file(why, size, "key_file", config->key_file);
+    return 0;
+}
+
+int api_https_load(struct api *api, char *why, size_t why_size)
+{
+    SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
+    int r;
+
+    if (!tls)
+        return -ENOMEM;
+    SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
+    SSL_CTX_set_cipher_list(tls, ciphers);
+    SSL_CTX_set_options(tls, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                 SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS); /* idle connections cost little */
+    r = read_files(tls, &api->settings.site->api, why, why_size);
+    if (r < 0) {
+        SSL_CTX_free(tls);
+        return r;
+    }
+    if (api->tls)
+        SSL_CTX_free(api->tls); /* connections hold their own */
+    api->tls = tls;
+    return 0;
+}
+
+static int listen_at(const char *text, char *why, size_t why_size)
+{
+    struct sockaddr_storage address = {0};
+    int size = sizeof(address), yes = 1, fd, error;
+
+    if (evutil_parse_sockaddr_port(text, (struct sockaddr *)&address, &size) < 0) {
+        snprintf(why, why_size, "api.https: listen %s is no address and port", text);
+        return -EINVAL;
+    }
+    fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof(yes));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+    if (bind(fd, (const struct sockaddr *)&address, (socklen_t)size) == 0 &&
+        listen(fd, BACKLOG) == 0)
+        return fd;
+    error = errno;
+    close(fd);
+    snprintf(why, why_size, "api.https: cannot listen on %s: %s%s", text, strerror(error),
+             error == EACCES ? "; ports below 1024 need CAP_NET_BIND_SERVICE" : "");
+    return -error;
+}
+
+int api_https_open(struct api *api, char *why, size_t why_size)
+{
+    int fd, r;
+
+    r = api_https_load(api, why, why_size);
+    if (r == 0)
+        r = access_open(api, why, why_size);
+    if (r < 0)
+        return r;
+    api->peers = peers_new();
+    if (!api->peers)
+        return -ENOMEM;
+    fd = listen_at(api->settings.site->api.listen, why, why_size);
+    if (fd < 0)
+        return fd;
+    r = api_door_open(api, &api->web, fd);
+    if (r == 0)
+        log_info("api: HTTPS on %s", api->settings.site->api.listen);
+    return r;
+}
+
+void api_https_close(struct api *api)
+{
+    access_close(api->access);
+    peers_free(api->peers);
+    if (api->tls)
+        SSL_CTX_free(api->tls);
+}
+
+struct bufferevent *api_https_stream(struct api *api)
+{
+    SSL *tls = SSL_new(api->tls);
+    struct bufferevent *stream;
+
+    if (!tls)
+        return NULL;
+    stream = bufferevent_openssl_socket_new(api->settings.base, -1, tls,
+                                            BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
+    if (stream)
+        bufferevent_openssl_set_allow_dirty_shutdown(stream, 1);
+    else
+        SSL_free(tls);
+    return stream;
+}
