@@ -24,7 +24,7 @@ static const char help[] =
     "Makes a key and a certificate that is signed by itself, for api.https.cert_file and\n"
     "key_file of a site: enough to begin with, until the house gives one. Clients must be "
     "told\n"
-    "to trust it, for example by NODE_EXTRA_CA_CERTS=CERT or curl --cacert CERT.\n"
+    "to trust it, for example by NODE_EXTRA_CA_CERTS=CERT in the environment of Node.\n"
     "\n"
     "  --host NAME   a name or address by which clients call the gateway; the first is the\n"
     "                site's api.https.host\n"

@@ -1,4 +1,5 @@
 """HTTPS: certificate, policies, tokens as the hub's clients make them, and the fence."""
+import http.client
 import signal
 import socket
 import ssl
@@ -154,8 +155,11 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 def served(stream, request=HEALTH):
     try:
         stream.sendall(request)
-        return stream.recv(5000).startswith(b"HTTP/1.1 200")
-    except OSError:
+        answer = http.client.HTTPResponse(stream)
+        answer.begin()
+        answer.read()
+        return answer.status == 200
+    except (OSError, http.client.HTTPException):
         return False
 
 
