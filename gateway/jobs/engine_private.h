@@ -168,6 +168,12 @@ struct engine {
 /* engine_jobs.c */
 struct job *engine_find_job(const struct engine *engine, const char *id);
 void job_add(struct engine *engine, struct job *job);
+/* Freezes the job's devices and queues its tasks. False: more than may wait, `why` says where.
+ */
+bool job_resolve(struct engine *engine, struct job *job, struct moment now, char *why,
+                 size_t size);
+bool job_is_due(const struct job *job, struct moment now);
+const struct old_job *old_job_find(const struct engine *engine, const char *id);
 void job_start(struct engine *engine, struct job *job, struct moment now);
 void job_check_end(struct engine *engine, struct job *job, struct moment now);
 void job_interrupt(struct engine *engine, struct job *job, const struct stop *stop,

@@ -1,5 +1,6 @@
 /*
- * What the files of a run share: run.c walks from step to step, run_operation.c says what goes
+ * What the files of a run share: run.c walks from step to step, run_stop.c ends it early,
+ * run_operation.c says what goes
  * on the wire, run_trouble.c what trouble there means, run_write.c and run_answer.c what an
  * answer means for the step that asked.
  */
@@ -35,6 +36,8 @@ void run_split_next(struct run *run, struct moment now);
 void run_set_error(struct run *run, enum code code, const char *text);
 /* The step came to a bad end, which its results tell: a patch goes on, all else stops. */
 void run_leave(struct run *run, struct moment now);
+/* The points of the step from `item` on are not written any more. */
+void run_leave_out(struct run *run, const struct plan_step *step, size_t item);
 /* After a stop: leaves the present step if nothing of it has had an effect. */
 void run_stop_step(struct run *run, struct moment now);
 void run_fail(struct run *run, enum code code, enum result result, const char *text,

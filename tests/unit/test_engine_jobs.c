@@ -333,6 +333,25 @@ static void a_job_of_the_broker_that_is_over_before_it_could_start_expires(void 
     assert_string_equal(world_job_said(&world, "j", "status"), "completed");
 }
 
+static void a_retained_job_that_was_over_long_ago_is_ignored(void **state)
+{
+    (void)state;
+    struct request *request;
+    struct refusal refusal;
+    char json[] =
+        "{" METHOD_JOB ",\"queryCondition\":\"*\",\"startTime\":\"2029-11-01T00:00:00Z\"}";
+
+    open_write();
+    request_read_job(&request, LINK_BROKER, "j", json, strlen(json), &refusal);
+    request->retained = true;
+    request->origin.ticket = 1;
+    world_give(&world, request);
+    world_run(&world, SECONDS);
+    assert_int_equal(world_count(&world, REPORT_OUTCOME, NULL, NULL), 0);
+    assert_int_equal(world_count(&world, REPORT_SHARE, NULL, NULL), 0);
+    assert_int_equal(world_count(&world, REPORT_STORED, NULL, NULL), 1);
+}
+
 static void the_deadline_of_the_broker_counts_from_the_start_time(void **state)
 {
     (void)state;
@@ -446,6 +465,7 @@ int main(void)
         TEST(a_scheduled_job_waits_for_a_clock_that_is_believed),
         TEST(a_start_in_the_past_means_now_at_the_api),
         TEST(a_job_of_the_broker_that_is_over_before_it_could_start_expires),
+        TEST(a_retained_job_that_was_over_long_ago_is_ignored),
         TEST(the_deadline_of_the_broker_counts_from_the_start_time),
         TEST(the_end_of_its_time_expires_what_has_not_begun),
         TEST(a_clock_that_jumps_expires_nothing),
