@@ -15,7 +15,7 @@ static void back_operation(const struct run *run, size_t point_index,
                                     .table = point->table,
                                     .address = point->address,
                                     .count = point->count,
-                                    .function = point->write_with};
+                                    .function = plan_write_function(run_profile(run), point)};
     if (point->bit_count > 0) {
         uint16_t mask = (uint16_t)(((1u << point->bit_count) - 1) << point->bit_low);
 
