@@ -105,10 +105,13 @@ enum rank device_own(const struct engine *engine, size_t device, struct moment n
                      uint64_t *turn, int64_t *when)
 {
     const struct device_state *state = &engine->devices[device];
+    const struct line_state *line = &engine->lines[engine->site->devices[device].line];
     struct operation probe;
 
     if (state->health != HEALTH_OFFLINE ||
         !probe_operation(device_profile(engine, device), &probe))
+        return RANK_COUNT;
+    if (line->waiting > 0 && health_probe_is_long(&state->learned))
         return RANK_COUNT;
     *turn = state->served;
     *when = state->learned.probe_us > now.boot_us ? state->learned.probe_us : 0;

@@ -7,6 +7,7 @@ enum {
     PROBE_MOST_US = 60000000,
     PROBE_SHARE = 50, /* a probe is worth at most so much of the time between two */
     PROBE_DOUBLINGS = 6,
+    PROBE_LONG = 4,
 };
 
 void health_learn(struct device_health *health, int64_t waited_us)
@@ -95,14 +96,17 @@ void health_put_off(struct device_health *health, int64_t now_us, int64_t cost_u
     health->probe_us = now_us + pause_us;
 }
 
+bool health_probe_is_long(const struct device_health *health)
+{
+    return health->probes % PROBE_LONG == 0;
+}
+
 int64_t health_probe_timeout_us(const struct device_health *health, int64_t slowest_us,
                                 const struct health_bounds *bounds)
 {
-    int64_t timeout_us = health_timeout_us(slowest_us, bounds, 0, 1);
-
-    for (unsigned i = 1; i < health->probes && timeout_us < bounds->configured_us; i++)
-        timeout_us *= 2;
-    return within(timeout_us, bounds);
+    if (health_probe_is_long(health))
+        return bounds->configured_us;
+    return health_timeout_us(slowest_us, bounds, 0, 1);
 }
 
 void health_heard(struct device_health *health)

@@ -60,7 +60,9 @@ void health_answered(struct device_health *health, int64_t now_us, int64_t until
    silent, then twice as late each time, up to 60 s; a probe takes at most a fiftieth of the
    line. `cost_us` is what the silence cost. */
 void health_put_off(struct device_health *health, int64_t now_us, int64_t cost_us);
-/* The time-out of the next of them grows to the configured one. */
+/* Every fourth of them gets the configured time-out, for the sake of a device that has become
+   slow; it is for a line where nobody waits. */
+bool health_probe_is_long(const struct device_health *health);
 int64_t health_probe_timeout_us(const struct device_health *health, int64_t slowest_us,
                                 const struct health_bounds *bounds);
 void health_heard(struct device_health *health);
