@@ -57,7 +57,7 @@ int condition_parse(struct condition **ret, const char *text, struct condition_e
 {
     enum query_collection collection;
 
-    return condition_read(ret, &collection, false, text, error);
+    return condition_read(ret, &collection, NULL, text, error);
 }
 
 bool condition_is_all(const struct condition *condition)

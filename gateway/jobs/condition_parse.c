@@ -16,7 +16,7 @@ static int refuse_rest(const struct parser *parser)
         {"BETWEEN", "there is no BETWEEN: write x >= 1 AND x <= 5"},
         {"IS", "there is no IS: use x = null, IS_NULL(x) or IS_DEFINED(x)"},
         {"CONTAINS", "CONTAINS is a function: CONTAINS(tags.name, 'text')"},
-        {"GROUP", "GROUP BY is not supported: leave it out"},
+        {"GROUP", "GROUP BY stands at the end of a SELECT, not in a condition"},
         {"ORDER", "ORDER BY is not supported: leave it out"},
         {"WHERE", "only one WHERE is possible: join conditions by AND"},
     };
@@ -38,18 +38,25 @@ static int refuse_rest(const struct parser *parser)
                          "AND, OR or the end is wanted here, and text stands in quotes");
 }
 
+static int parse_end(struct parser *parser)
+{
+    if (parser->query)
+        TRY(parser_grouping(parser));
+    return parser_at(parser, TOKEN_END) ? 0 : refuse_rest(parser);
+}
+
 static int parse_whole(struct parser *parser)
 {
     struct condition *condition = parser->lexer.condition;
 
     if (parser_at(parser, TOKEN_STAR)) {
         TRY(parser_advance(parser));
-        if (!parser_at(parser, TOKEN_END))
+        if (!parser_at(parser, TOKEN_END) && !parser->query)
             return parser_refuse(parser, "* stands alone and means all devices");
-        return 0;
+        return parse_end(parser);
     }
     TRY(parser_expression(parser, &condition->root));
-    return parser_at(parser, TOKEN_END) ? 0 : refuse_rest(parser);
+    return parse_end(parser);
 }
 
 static void match_nothing(struct condition *condition)
@@ -61,7 +68,7 @@ static void match_nothing(struct condition *condition)
 }
 
 /* From FROM on. */
-static int parse_from(struct parser *parser, bool query)
+static int parse_from(struct parser *parser)
 {
     static const char wanted[] = "FROM devices is wanted here";
 
@@ -73,7 +80,7 @@ static int parse_from(struct parser *parser, bool query)
         TRY(parser_advance(parser));
         if (parser_at_word(parser, "modules"))
             match_nothing(parser->lexer.condition);
-        else if (query && parser_at_word(parser, "jobs"))
+        else if (parser->query && parser_at_word(parser, "jobs"))
             parser->collection = QUERY_DEVICES_JOBS;
         else if (parser_at_word(parser, "jobs"))
             return parser_refuse(parser,
@@ -82,10 +89,8 @@ static int parse_from(struct parser *parser, bool query)
             return parser_refuse(parser, "there are devices, devices.modules and devices.jobs");
         TRY(parser_advance(parser));
     }
-    if (parser_at(parser, TOKEN_END))
-        return 0;
     if (!parser_at_word(parser, "WHERE"))
-        return refuse_rest(parser);
+        return parse_end(parser);
     TRY(parser_advance(parser));
     return parse_whole(parser);
 }
@@ -97,18 +102,10 @@ static int parse_query(struct parser *parser)
                              "a query is SELECT * FROM devices or SELECT * FROM devices.jobs, "
                              "with WHERE and a condition");
     TRY(parser_advance(parser));
-    if (parser_at_word(parser, "TOP"))
-        return parser_refuse(parser, "TOP is not supported: page by x-ms-max-item-count");
-    if (parser_at_word(parser, "COUNT") || parser_at_word(parser, "AVG") ||
-        parser_at_word(parser, "SUM") || parser_at_word(parser, "MIN") ||
-        parser_at_word(parser, "MAX"))
-        return parser_refuse(parser,
-                             "aggregates are not supported: SELECT * and count the answers");
-    TRY(parser_take(parser, TOKEN_STAR,
-                    "single members are not supported: SELECT * gives all"));
+    TRY(parser_selection(parser));
     if (!parser_at_word(parser, "FROM"))
-        return parser_refuse(parser, "FROM devices or FROM devices.jobs follows SELECT *");
-    return parse_from(parser, true);
+        return parser_refuse(parser, "FROM devices or FROM devices.jobs follows the selection");
+    return parse_from(parser);
 }
 
 /* The seeds' samples show queryCondition = "..., and people copy that. */
@@ -135,14 +132,14 @@ static int parse_condition(struct parser *parser)
 {
     TRY(refuse_wrapping(parser));
     if (parser_at_word(parser, "FROM"))
-        return parse_from(parser, false);
+        return parse_from(parser);
     return parse_whole(parser);
 }
 
-int condition_read(struct condition **ret, enum query_collection *ret_collection, bool query,
-                   const char *text, struct condition_error *error)
+int condition_read(struct condition **ret, enum query_collection *ret_collection,
+                   struct query *query, const char *text, struct condition_error *error)
 {
-    struct parser parser = {.collection = QUERY_DEVICES};
+    struct parser parser = {.collection = QUERY_DEVICES, .query = query};
     struct condition *condition = condition_new();
     int r;
 

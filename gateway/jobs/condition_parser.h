@@ -18,7 +18,8 @@
  * NOT, parentheses, arguments and lists in lists, is counted by parser_enter().
  *
  * condition_expression.c has the expressions, condition_operand.c the lists and paths,
- * condition_parse.c the statements around. For these three files only.
+ * condition_parse.c the statements around, condition_select.c what a query selects. For these
+ * four files only.
  */
 #ifndef JOBGATE_JOBS_CONDITION_PARSER_H
 #define JOBGATE_JOBS_CONDITION_PARSER_H
@@ -34,6 +35,7 @@ struct parser {
     size_t tokens;
     size_t nesting;
     enum query_collection collection;
+    struct query *query;           /* NULL: a condition alone */
     struct condition_value *items; /* of the list being read; lists do not overlap */
     size_t count, space;
 };
@@ -62,5 +64,7 @@ int parser_node(struct parser *parser, enum node_kind kind, struct node **ret);
 int parser_list(struct parser *parser, bool statuses, struct condition_value *ret);
 int parser_path(struct parser *parser, struct node **ret);
 int parser_expression(struct parser *parser, struct node **ret);
+int parser_selection(struct parser *parser); /* from behind SELECT to FROM */
+int parser_grouping(struct parser *parser);  /* [ "GROUP" "BY" path ], and whether all fits */
 
 #endif

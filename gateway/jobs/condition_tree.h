@@ -103,9 +103,9 @@ double string_characters(const struct condition_value *string);
 /* Total order of values that can be in a list, by type and then by value. */
 int condition_order(const struct condition_value *a, const struct condition_value *b);
 
-/* Reads a queryCondition, or with `query` a whole SELECT. */
-int condition_read(struct condition **ret, enum query_collection *ret_collection, bool query,
-                   const char *text, struct condition_error *error);
+/* Reads a queryCondition, or with `query` a whole SELECT, whose selection is filled in. */
+int condition_read(struct condition **ret, enum query_collection *ret_collection,
+                   struct query *query, const char *text, struct condition_error *error);
 
 /* Names (condition_names.c) */
 bool condition_is_word(const char *bytes, size_t size, const char *word); /* in any case */

@@ -51,7 +51,6 @@ void task_queue(struct engine *engine, struct task *task)
     task->next = *at;
     *at = task;
     line->waiting++;
-    line->calls += task->job->call;
     line->wake_us = 0;
 }
 
@@ -150,7 +149,6 @@ static void leave_device(struct engine *engine, struct task *task)
     else
         unqueue(engine, task);
     line_of(engine, task)->waiting--;
-    line_of(engine, task)->calls -= task->job->call;
     line_of(engine, task)->wake_us = 0;
 }
 

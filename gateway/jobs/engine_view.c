@@ -110,24 +110,25 @@ json_t *engine_share_json(const struct engine *engine, const char *job_id)
 struct cursor {
     unsigned long long order;
     unsigned long long index;
+    unsigned long long taken; /* rows before it, for TOP */
 };
 
-/* "12.7" */
+/* "12.7.0" */
 static bool read_cursor(const char *after, struct cursor *ret)
 {
-    char again[48];
+    char again[72];
 
     if (!after)
         return true;
-    if (sscanf(after, "%20llu.%20llu", &ret->order, &ret->index) != 2)
+    if (sscanf(after, "%20llu.%20llu.%20llu", &ret->order, &ret->index, &ret->taken) != 3)
         return false;
-    snprintf(again, sizeof(again), "%llu.%llu", ret->order, ret->index);
+    snprintf(again, sizeof(again), "%llu.%llu.%llu", ret->order, ret->index, ret->taken);
     return strcmp(again, after) == 0; /* no sign, no space, no overflow */
 }
 
-static void write_cursor(char **next_cursor, unsigned long long order, unsigned long long index)
+static void write_cursor(char **next_cursor, struct cursor next)
 {
-    if (asprintf(next_cursor, "%llu.%llu", order, index) < 0)
+    if (asprintf(next_cursor, "%llu.%llu.%llu", next.order, next.index, next.taken) < 0)
         *next_cursor = NULL;
 }
 
@@ -160,7 +161,7 @@ json_t *engine_jobs_json(const struct engine *engine, const char *type, const ch
             (!is_any(status) && !has_status(job, status)))
             continue;
         if (json_array_size(jobs) == most) {
-            write_cursor(next_cursor, last, 0);
+            write_cursor(next_cursor, (struct cursor){.order = last});
             break;
         }
         json_array_append_new(jobs, job_json(engine, job));
@@ -173,6 +174,16 @@ json_t *engine_jobs_json(const struct engine *engine, const char *type, const ch
 static json_t *record_json(const struct engine *engine, const struct task *task)
 {
     return task->record ? json_loads(task->record, 0, NULL) : task_json(engine, task);
+}
+
+/* The next row stands at this place; after TOP's last there is no next one. */
+static void write_next(char **next_cursor, const struct query *query, struct cursor from,
+                       const json_t *rows, unsigned long long order, unsigned long long index)
+{
+    struct cursor next = {order, index, from.taken + json_array_size(rows)};
+
+    if (query->top == 0 || next.taken < query->top)
+        write_cursor(next_cursor, next);
 }
 
 static json_t *query_records(const struct engine *engine, const struct query *query,
@@ -193,13 +204,25 @@ static json_t *query_records(const struct engine *engine, const struct query *qu
             }
             if (json_array_size(rows) == most) {
                 json_decref(record);
-                write_cursor(next_cursor, job->order, i);
+                write_next(next_cursor, query, from, rows, job->order, i);
                 return rows;
             }
             json_array_append_new(rows, record);
         }
     }
     return rows;
+}
+
+/* Takes the device's document. */
+static json_t *row_json(const struct query *query, json_t *document)
+{
+    json_t *row;
+
+    if (query->item_count == 0)
+        return document;
+    row = query_row(query, document);
+    json_decref(document);
+    return row;
 }
 
 static json_t *query_devices(struct engine *engine, const struct query *query, size_t most,
@@ -213,11 +236,52 @@ static json_t *query_devices(struct engine *engine, const struct query *query, s
         if (!query_matches(query, select_lookup, &select))
             continue;
         if (json_array_size(rows) == most) {
-            write_cursor(next_cursor, 0, i);
+            write_next(next_cursor, query, from, rows, 0, i);
             return rows;
         }
-        json_array_append_new(rows, engine_twin_json(engine, engine->site->devices[i].id));
+        json_array_append_new(
+            rows, row_json(query, engine_twin_json(engine, engine->site->devices[i].id)));
     }
+    return rows;
+}
+
+/* All rows; NULL without memory. */
+static json_t *fold_devices(struct engine *engine, const struct query *query)
+{
+    struct query_sums *sums = query_sums_new(query);
+    json_t *rows = NULL;
+    bool fine = sums;
+
+    for (size_t i = 0; fine && i < engine->site->device_count; i++) {
+        struct select select = {.engine = engine, .device = i};
+
+        if (query_matches(query, select_lookup, &select)) {
+            json_t *document = engine_twin_json(engine, engine->site->devices[i].id);
+
+            fine = query_sums_add(sums, document);
+            json_decref(document);
+        }
+    }
+    if (fine)
+        rows = query_sums_rows(sums);
+    query_sums_free(sums);
+    return rows;
+}
+
+static json_t *query_sums(struct engine *engine, const struct query *query, size_t most,
+                          struct cursor from, char **next_cursor)
+{
+    json_t *all = fold_devices(engine, query);
+    json_t *rows = all ? json_array() : NULL;
+
+    for (size_t i = from.index; i < json_array_size(all); i++) {
+        if (json_array_size(rows) == most) {
+            write_next(next_cursor, query, from, rows, 0, i);
+            break;
+        }
+        json_array_append(rows, json_array_get(all, i));
+    }
+    json_decref(all);
     return rows;
 }
 
@@ -227,10 +291,14 @@ json_t *engine_query_json(struct engine *engine, const struct query *query, size
     struct cursor from = {.order = UINT64_MAX};
 
     *next_cursor = NULL;
-    if (!read_cursor(after, &from))
+    if (!read_cursor(after, &from) || (query->top > 0 && from.taken >= query->top))
         return NULL;
+    if (query->top > 0 && query->top - from.taken < most)
+        most = query->top - from.taken;
     if (query->collection == QUERY_DEVICES_JOBS)
         return query_records(engine, query, most, from, next_cursor);
+    if (query->folds)
+        return query_sums(engine, query, most, from, next_cursor);
     return query_devices(engine, query, most, from, next_cursor);
 }
 

@@ -18,7 +18,7 @@ int query_parse(struct query **ret, const char *text, struct condition_error *er
 
     if (!query)
         return -ENOMEM;
-    r = condition_read(&query->condition, &query->collection, true, text, error);
+    r = condition_read(&query->condition, &query->collection, query, text, error);
     if (r != 0) {
         free(query);
         return r;

@@ -92,6 +92,13 @@ static void send_page(struct exchange *exchange, const char *list, const char *t
 {
     char *token = cursor ? http_token_make(list, cursor) : NULL;
 
+    if (!rows) { /* a token that was well made, of a list that is no more */
+        exchange_refuse(exchange, 400, "ArgumentInvalid",
+                        "the continuation token is not one of this list");
+        free(token);
+        free(cursor);
+        return;
+    }
     exchange_header(exchange, "x-ms-item-type", type);
     if (token)
         exchange_header(exchange, "x-ms-continuation", token);
@@ -233,7 +240,11 @@ static void send_rows(struct exchange *exchange, const struct query *query, cons
     rows = engine_query_json(exchange->api->settings.engine, query, page.most, page.after,
                              &cursor);
     free(page.after);
-    send_page(exchange, text, jobs ? "DeviceJob" : "Twin", rows, cursor);
+    send_page(exchange, text,
+              jobs                    ? "DeviceJob"
+              : query->item_count > 0 ? "Raw"
+                                      : "Twin",
+              rows, cursor);
 }
 
 void post_query(struct exchange *exchange)

@@ -69,6 +69,25 @@ static void ask(const struct condition *condition, const char *text)
     json_decref(string);
 }
 
+/* A row is an object, whatever is selected of whatever document. */
+static void make_rows(const struct query *query)
+{
+    json_t *document =
+        json_pack("{s:s, s:{s:i, s:[f, n]}, s:{s:{s:{s:b}}}}", "deviceId", "a", "tags", "floor",
+                  3, "list", 1.5, "properties", "desired", "x", "value", 1);
+    struct query_sums *sums = query_sums_new(query);
+    json_t *row = query_row(query, document), *rows;
+
+    assert(document && sums && json_is_object(row));
+    assert(query_sums_add(sums, document) && query_sums_add(sums, row));
+    rows = query_sums_rows(sums);
+    assert(json_array_size(rows) >= 1 && json_is_object(json_array_get(rows, 0)));
+    json_decref(rows);
+    json_decref(row);
+    json_decref(document);
+    query_sums_free(sums);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     char *text = malloc(size + 1); /* of the exact size, so that a step too far is seen */
@@ -94,6 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         (void)query_matches(query, look_up, NULL);
         (void)query_requires(query, "jobId");
         ask(query->condition, text);
+        make_rows(query);
         query_free(query);
     } else {
         check_error(r, &error, text);

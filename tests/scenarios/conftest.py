@@ -23,6 +23,6 @@ def pytest_runtest_makereport(item, call):
     if report.failed:
         for value in item.funcargs.values():
             shown = value if isinstance(value, World) else getattr(value, "world", None)
-            if isinstance(shown, World):
+            if isinstance(shown, World) and shown.folder.exists():
                 report.sections.append(("logs", shown.logs()))
                 break

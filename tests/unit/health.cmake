@@ -1,2 +1,0 @@
-unit_test(health jobgate_lines)
-unit_test(turn jobgate_lines)

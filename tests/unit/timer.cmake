@@ -1,1 +1,0 @@
-unit_test(timer PkgConfig::EVENT)
