@@ -1,6 +1,7 @@
 #include "gateway.h"
 #include "base/log.h"
 #include "base/trust.h"
+#include "jobs/tally.h"
 #include "links/api.h"
 #include "links/broker.h"
 
@@ -30,6 +31,7 @@ struct gateway {
     struct event_base *base;
     struct engine *engine;
     struct store *store;
+    struct tally *tally;
     struct event *store_event, *timer, *term, *interrupt, *hangup, *watchdog;
     struct gateway_line *lines;
     struct broker *broker;
@@ -61,6 +63,7 @@ static void route(struct gateway *gateway, const struct report *report)
     bool addressed = report->kind == REPORT_ANSWER || report->kind == REPORT_STORED;
     enum link_kind to = report->origin.link;
 
+    tally_report(gateway->tally, report);
     if (gateway->broker && (!addressed || to == LINK_BROKER))
         broker_report(gateway->broker, report);
     if (gateway->api && (!addressed || to == LINK_API))
@@ -115,8 +118,10 @@ static void pump(struct gateway *gateway)
     struct report *report;
 
     give_lines(gateway);
-    while ((record = engine_take_record(gateway->engine)))
+    while ((record = engine_take_record(gateway->engine))) {
+        tally_given(gateway->tally, record->number, clock_boot_us());
         store_give(gateway->store, record);
+    }
     while ((report = engine_take_report(gateway->engine))) {
         route(gateway, report);
         report_free(report);
@@ -175,6 +180,7 @@ static void on_line(evutil_socket_t fd, short what, void *ctx)
         line->out--;
         if (log_wants_debug())
             log_frames(line, work);
+        tally_answer(gateway->tally, line->index, &work->answer);
         engine_answer(gateway->engine, line->index, work, now_of(gateway));
     }
     pump(gateway);
@@ -186,7 +192,10 @@ static void on_store(evutil_socket_t fd, short what, void *ctx)
 
     (void)fd;
     (void)what;
-    engine_safe(gateway->engine, store_safe(gateway->store), now_of(gateway));
+    uint64_t safe = store_safe(gateway->store);
+
+    tally_safe(gateway->tally, safe, clock_boot_us());
+    engine_safe(gateway->engine, safe, now_of(gateway));
     pump(gateway);
 }
 
@@ -314,6 +323,7 @@ static int open_links(struct gateway *gateway, char *why, size_t size)
                                .request = on_api_request,
                                .status = add_status,
                                .trusted = is_trusted,
+                               .tally = gateway->tally,
                                .ctx = gateway};
     int r;
 
@@ -372,6 +382,9 @@ static int open_core(struct gateway *gateway)
     if (!gateway->base || !gateway->lines)
         return -ENOMEM;
     r = store_new(&gateway->store);
+    if (r < 0)
+        return r;
+    r = tally_new(&gateway->tally, gateway->site);
     if (r < 0)
         return r;
     r = engine_new(&gateway->engine, &settings, now_of(gateway));
@@ -509,6 +522,7 @@ void gateway_close(struct gateway *gateway)
     free_event(gateway->watchdog);
     engine_free(gateway->engine);
     store_free(gateway->store);
+    tally_free(gateway->tally);
     free(gateway->lines);
     if (gateway->base)
         event_base_free(gateway->base);

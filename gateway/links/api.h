@@ -13,13 +13,15 @@
 
 struct api;
 struct event_base;
+struct tally;
 
 struct api_settings {
     struct event_base *base;
     const struct site *site;
     struct engine *engine; /* for what is only looked at: jobs, devices, status */
-    const char *socket;    /* path of the unix socket */
-    unsigned request_ms;   /* from accept to a whole request; 0: 10 s */
+    const struct tally *tally;
+    const char *socket;  /* path of the unix socket */
+    unsigned request_ms; /* from accept to a whole request; 0: 10 s */
     /* A request for the engine; ownership goes along. */
     void (*request)(void *ctx, struct request *request);
     /* Adds members of links and store to the status document. */

@@ -5,18 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char type_json[] = "application/json; charset=utf-8";
+
 void exchange_header(struct exchange *exchange, const char *name, const char *value)
 {
     evhttp_add_header(evhttp_request_get_output_headers(exchange->http), name, value);
 }
 
 /* Takes the content; frees the exchange. */
-static void finish(struct exchange *exchange, int status, struct evbuffer *content)
+static void finish(struct exchange *exchange, int status, const char *type,
+                   struct evbuffer *content)
 {
     struct evhttp_request *http = exchange->http;
 
-    exchange_header(exchange, "Content-Type", "application/json; charset=utf-8");
+    exchange_header(exchange, "Content-Type", type);
     exchange_header(exchange, "Cache-Control", "no-store");
+    exchange_header(exchange, "X-Content-Type-Options", "nosniff");
     if (exchange->method == EVHTTP_REQ_HEAD && content) {
         char size[24];
 
@@ -37,7 +41,7 @@ void exchange_send_text(struct exchange *exchange, int status, const char *text)
 
     if (!content || evbuffer_add(content, text, strlen(text)) < 0)
         status = 503; /* without memory nothing but the status is left to say */
-    finish(exchange, status, content);
+    finish(exchange, status, type_json, content);
 }
 
 void exchange_send_json(struct exchange *exchange, int status, json_t *json)
@@ -58,8 +62,19 @@ void exchange_send_outcome(struct exchange *exchange, int status, const char *pa
 
     if (!content || evbuffer_add_printf(content, "{\"status\":%d,\"payload\":%s}", status,
                                         payload[0] ? payload : "null") < 0) {
-        finish(exchange, 503, content);
+        finish(exchange, 503, type_json, content);
         return;
     }
-    finish(exchange, 200, content);
+    finish(exchange, 200, type_json, content);
+}
+
+void exchange_send_bytes(struct exchange *exchange, const char *type, const void *bytes,
+                         size_t size)
+{
+    struct evbuffer *content = evbuffer_new();
+
+    if (content && evbuffer_add(content, bytes, size) == 0)
+        finish(exchange, 200, type, content);
+    else
+        finish(exchange, 503, type_json, content);
 }

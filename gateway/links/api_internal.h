@@ -169,7 +169,12 @@ void exchange_free(struct exchange *exchange); /* not its evhttp_request */
 void exchange_ask(struct exchange *exchange, enum waiting waiting, struct request *request);
 bool exchange_read_json(struct exchange *exchange, json_t **ret); /* false: it was refused */
 
+/* --- api_metrics.c --- */
+void get_metrics(struct exchange *exchange);
+
 /* --- api_answers.c --- */
+void exchange_send_bytes(struct exchange *exchange, const char *type, const void *bytes,
+                         size_t size);
 void exchange_header(struct exchange *exchange, const char *name, const char *value);
 void exchange_send_text(struct exchange *exchange, int status, const char *text);
 void exchange_send_json(struct exchange *exchange, int status, json_t *json); /* takes json */

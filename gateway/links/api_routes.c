@@ -44,6 +44,7 @@ static const struct route routes[] = {
     {POST, 0, "jobgate/v1/signin", post_signin},
     {POST, 0, "jobgate/v1/signout", post_signout},
     {GET, 0, "healthz", get_health},
+    {GET, API_RIGHT_METRICS, "metrics", get_metrics},
     {GET, RIGHT_READ, "events", get_events},
 };
 

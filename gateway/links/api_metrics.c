@@ -1,0 +1,261 @@
+/*
+ * Metrics in Prometheus' text format 0.0.4: base units, counters that end in _total, one HELP
+ * and TYPE for each name, its samples behind it.
+ */
+#include "jobs/tally.h"
+#include "links/api_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void begin(struct evbuffer *text, const char *name, const char *type, const char *help)
+{
+    evbuffer_add_printf(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+/* A label's value: what would end it is escaped. */
+struct label {
+    char text[300];
+};
+
+static struct label label_of(const char *value)
+{
+    struct label label;
+    size_t used = 0;
+
+    for (; *value && used < sizeof(label.text) - 3; value++) {
+        if (*value == '\\' || *value == '"' || *value == '\n')
+            label.text[used++] = '\\';
+        label.text[used++] = *value;
+        if (*value == '\n')
+            label.text[used - 1] = 'n';
+    }
+    label.text[used] = '\0';
+    return label;
+}
+
+static void add_single(struct evbuffer *text, const char *name, const char *type,
+                       const char *help, json_int_t value)
+{
+    begin(text, name, type, help);
+    evbuffer_add_printf(text, "%s %" JSON_INTEGER_FORMAT "\n", name, value);
+}
+
+/* `labels` is "" or `line="floor3",`, with the comma at its end. */
+static void add_times(struct evbuffer *text, const char *name, const char *labels,
+                      const struct tally_times *times)
+{
+    uint64_t within = 0;
+    size_t size = strlen(labels);
+
+    for (size_t i = 0; i < TALLY_BUCKETS; i++) {
+        within += times->buckets[i];
+        evbuffer_add_printf(text, "%s_bucket{%sle=\"%g\"} %" PRIu64 "\n", name, labels,
+                            (double)tally_bounds_us[i] / 1e6, within);
+    }
+    evbuffer_add_printf(text, "%s_bucket{%sle=\"+Inf\"} %" PRIu64 "\n", name, labels,
+                        times->count);
+    for (int i = 0; i < 2; i++) {
+        evbuffer_add_printf(text, "%s_%s", name, i == 0 ? "sum" : "count");
+        if (size > 0)
+            evbuffer_add_printf(text, "{%.*s}", (int)size - 1, labels);
+        if (i == 0)
+            evbuffer_add_printf(text, " %.6f\n", (double)times->total_us / 1e6);
+        else
+            evbuffer_add_printf(text, " %" PRIu64 "\n", times->count);
+    }
+}
+
+/* --- lines --- */
+
+static void add_line_counters(struct evbuffer *text, const struct site *site,
+                              const struct tally *tally)
+{
+    begin(text, "jobgate_line_requests_total", "counter",
+          "Requests on a line by what the wire said.");
+    for (size_t i = 0; i < tally->line_count; i++)
+        for (unsigned r = 0; r < TALLY_RESULTS; r++)
+            evbuffer_add_printf(text,
+                                "jobgate_line_requests_total{line=\"%s\",result=\"%s\"} "
+                                "%" PRIu64 "\n",
+                                label_of(site->lines[i].name).text, tally_result_name(r),
+                                tally->lines[i].results[r]);
+    begin(text, "jobgate_line_frames_total", "counter", "Frames sent and seen on a line.");
+    for (size_t i = 0; i < tally->line_count; i++)
+        evbuffer_add_printf(text, "jobgate_line_frames_total{line=\"%s\"} %" PRIu64 "\n",
+                            label_of(site->lines[i].name).text, tally->lines[i].frames);
+    begin(text, "jobgate_line_late_frames_total", "counter",
+          "Frames that came late or from a stranger and were dropped.");
+    for (size_t i = 0; i < tally->line_count; i++)
+        evbuffer_add_printf(text, "jobgate_line_late_frames_total{line=\"%s\"} %" PRIu64 "\n",
+                            label_of(site->lines[i].name).text, tally->lines[i].late);
+    begin(text, "jobgate_line_busy_seconds_total", "counter",
+          "Time in which a line asked or waited for an answer. Its rate is the load.");
+    for (size_t i = 0; i < tally->line_count; i++)
+        evbuffer_add_printf(text, "jobgate_line_busy_seconds_total{line=\"%s\"} %.6f\n",
+                            label_of(site->lines[i].name).text,
+                            (double)tally->lines[i].busy_us / 1e6);
+    begin(text, "jobgate_line_answer_seconds", "histogram",
+          "From the first byte of a request to the last byte of its answer.");
+    for (size_t i = 0; i < tally->line_count; i++) {
+        char labels[340];
+
+        snprintf(labels, sizeof(labels), "line=\"%s\",", label_of(site->lines[i].name).text);
+        add_times(text, "jobgate_line_answer_seconds", labels, &tally->lines[i].answers);
+    }
+}
+
+static void add_line_states(struct evbuffer *text, const json_t *status)
+{
+    json_t *lines = json_object_get(status, "lines"), *line;
+    size_t i;
+
+    begin(text, "jobgate_line_up", "gauge", "1 while the line's port or endpoint is open.");
+    json_array_foreach(lines, i, line)
+    {
+        const char *state = json_string_value(json_object_get(line, "state"));
+
+        evbuffer_add_printf(text, "jobgate_line_up{line=\"%s\"} %d\n",
+                            label_of(json_string_value(json_object_get(line, "name"))).text,
+                            state && strcmp(state, "up") == 0);
+    }
+    begin(text, "jobgate_line_waiting_tasks", "gauge", "Tasks that run or wait on a line.");
+    json_array_foreach(lines, i, line)
+    {
+        evbuffer_add_printf(
+            text, "jobgate_line_waiting_tasks{line=\"%s\"} %" JSON_INTEGER_FORMAT "\n",
+            label_of(json_string_value(json_object_get(line, "name"))).text,
+            json_integer_value(json_object_get(line, "waiting")));
+    }
+}
+
+/* --- jobs and devices --- */
+
+static json_int_t number(const json_t *status, const char *group, const char *name)
+{
+    const json_t *value = json_object_get(json_object_get(status, group), name);
+
+    return json_is_boolean(value) ? json_is_true(value) : json_integer_value(value);
+}
+
+static void add_devices(struct evbuffer *text, const json_t *status)
+{
+    json_int_t online = number(status, "devices", "online");
+    json_int_t offline = number(status, "devices", "offline");
+
+    begin(text, "jobgate_devices", "gauge", "Devices by state.");
+    evbuffer_add_printf(text,
+                        "jobgate_devices{state=\"online\"} %" JSON_INTEGER_FORMAT "\n"
+                        "jobgate_devices{state=\"offline\"} %" JSON_INTEGER_FORMAT "\n"
+                        "jobgate_devices{state=\"unknown\"} %" JSON_INTEGER_FORMAT "\n",
+                        online, offline, number(status, "devices", "count") - online - offline);
+}
+
+static void add_jobs(struct evbuffer *text, const struct tally *tally, const json_t *status)
+{
+    add_single(text, "jobgate_jobs_active", "gauge", "Jobs that are not over.",
+               number(status, "jobs", "active"));
+    begin(text, "jobgate_jobs_total", "counter", "Jobs that ended, by how.");
+    for (unsigned i = 0; i < TALLY_ENDS; i++)
+        evbuffer_add_printf(text, "jobgate_jobs_total{status=\"%s\"} %" PRIu64 "\n",
+                            tally_end_name(i), tally->jobs[i]);
+    begin(text, "jobgate_tasks_total", "counter",
+          "A job's tasks, one for each device, that ended, by outcome.");
+    for (unsigned i = 0; i < CODE_COUNT; i++)
+        if (i == CODE_NONE || tally->tasks[i] > 0)
+            evbuffer_add_printf(text, "jobgate_tasks_total{outcome=\"%s\"} %" PRIu64 "\n",
+                                i == CODE_NONE ? "Completed" : code_name((enum code)i),
+                                tally->tasks[i]);
+}
+
+/* --- links and store --- */
+
+static void add_broker(struct evbuffer *text, const json_t *status)
+{
+    if (!json_object_get(status, "broker"))
+        return;
+    add_single(text, "jobgate_broker_connected", "gauge", "1 while the broker is connected.",
+               number(status, "broker", "connected"));
+    add_single(text, "jobgate_broker_received_total", "counter", "Messages from the broker.",
+               number(status, "broker", "received"));
+    add_single(text, "jobgate_broker_sent_total", "counter", "Messages to the broker.",
+               number(status, "broker", "sent"));
+    add_single(text, "jobgate_broker_refused_total", "counter", "Messages that were refused.",
+               number(status, "broker", "refused"));
+    add_single(text, "jobgate_broker_waiting", "gauge", "Messages that wait for the broker.",
+               number(status, "broker", "waiting"));
+}
+
+static void add_store(struct evbuffer *text, const struct tally *tally, const json_t *status)
+{
+    json_int_t made = number(status, "store", "made"), safe = number(status, "store", "safe");
+
+    add_single(text, "jobgate_store_records_total", "counter", "Records given to the store.",
+               made);
+    add_single(text, "jobgate_store_waiting_records", "gauge", "Records that are not safe yet.",
+               made - safe);
+    begin(text, "jobgate_store_commit_seconds", "histogram",
+          "From giving a record to the store until it is safe, by samples.");
+    add_times(text, "jobgate_store_commit_seconds", "", &tally->commits);
+}
+
+static void add_api(struct evbuffer *text, const struct api *api)
+{
+    uint64_t taken, refused;
+
+    begin(text, "jobgate_api_connections", "gauge", "Open connections by where they came in.");
+    evbuffer_add_printf(text, "jobgate_api_connections{door=\"socket\"} %zu\n",
+                        api->local.connection_count);
+    if (!api->access)
+        return;
+    evbuffer_add_printf(text, "jobgate_api_connections{door=\"https\"} %zu\n",
+                        api->web.connection_count);
+    access_count(api->access, &taken, &refused);
+    add_single(text, "jobgate_api_requests_total", "counter", "Requests that a policy allowed.",
+               (json_int_t)taken);
+    add_single(text, "jobgate_api_refusals_total", "counter",
+               "Requests without a good key or right.", (json_int_t)refused);
+}
+
+static void add_all(struct evbuffer *text, const struct api *api, const json_t *status)
+{
+    const struct api_settings *settings = &api->settings;
+
+    begin(text, "jobgate_build_info", "gauge", "Always 1.");
+    evbuffer_add_printf(text, "jobgate_build_info{version=\"%s\",gateway=\"%s\"} 1\n",
+                        JOBGATE_VERSION, label_of(settings->site->id).text);
+    add_single(text, "jobgate_clock_trusted", "gauge", "1 once the time of day is trusted.",
+               json_is_true(json_object_get(status, "clockTrusted")));
+    add_line_states(text, status);
+    add_line_counters(text, settings->site, settings->tally);
+    add_devices(text, status);
+    add_jobs(text, settings->tally, status);
+    add_broker(text, status);
+    add_store(text, settings->tally, status);
+    add_api(text, api);
+}
+
+void get_metrics(struct exchange *exchange)
+{
+    const struct api_settings *settings = &exchange->api->settings;
+    json_t *status = engine_status_json(settings->engine, clock_now(true));
+    struct evbuffer *text = evbuffer_new();
+
+    if (settings->trusted)
+        json_object_set_new(status, "clockTrusted",
+                            json_boolean(settings->trusted(settings->ctx)));
+    if (status && text && settings->tally) {
+        if (settings->status)
+            settings->status(settings->ctx, status);
+        add_all(text, exchange->api, status);
+        exchange_send_bytes(exchange, "text/plain; version=0.0.4; charset=utf-8",
+                            evbuffer_pullup(text, -1), evbuffer_get_length(text));
+    } else {
+        exchange_refuse_memory(exchange);
+    }
+    json_decref(status);
+    if (text)
+        evbuffer_free(text);
+}
