@@ -137,7 +137,10 @@ static bool read_head(char *text, struct client_answer *answer)
     char *body = strstr(text, "\r\n\r\n");
     char *line, *rest;
 
-    if (!body || sscanf(text, "HTTP/1.%*d %d", &answer->status) != 1)
+    if (!body || strncmp(text, "HTTP/1.", 7) != 0)
+        return false;
+    answer->status = (int)strtol(text + strcspn(text, " "), NULL, 10);
+    if (answer->status < 100 || answer->status > 599)
         return false;
     *body = '\0';
     answer->body = body + 4;

@@ -19,12 +19,12 @@ static void put_time(json_t *object, const char *key, int64_t ms)
 
 static json_t *statistics_json(const struct job *job)
 {
-    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "deviceCount", (json_int_t)job->task_count,
-                     "failedCount",
-                     (json_int_t)(job->counts[TASK_FAILED] + job->counts[TASK_CANCELED]),
-                     "succeededCount", (json_int_t)job->counts[TASK_COMPLETED], "runningCount",
-                     (json_int_t)job->counts[TASK_RUNNING], "pendingCount",
-                     (json_int_t)job->counts[TASK_SCHEDULED]);
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:I}", "deviceCount", (json_int_t)job->task_count, "failedCount",
+        (json_int_t)job->counts[TASK_FAILED] + (json_int_t)job->counts[TASK_CANCELED],
+        "succeededCount", (json_int_t)job->counts[TASK_COMPLETED], "runningCount",
+        (json_int_t)job->counts[TASK_RUNNING], "pendingCount",
+        (json_int_t)job->counts[TASK_SCHEDULED]);
 }
 
 static void put_message(json_t *object, const struct engine *engine, const struct job *job)
@@ -116,14 +116,15 @@ struct cursor {
 /* "12.7.0" */
 static bool read_cursor(const char *after, struct cursor *ret)
 {
-    char again[72];
+    char again[72], *end;
 
     if (!after)
         return true;
-    if (sscanf(after, "%20llu.%20llu.%20llu", &ret->order, &ret->index, &ret->taken) != 3)
-        return false;
+    ret->order = strtoull(after, &end, 10);
+    ret->index = strtoull(end + (*end == '.'), &end, 10);
+    ret->taken = strtoull(end + (*end == '.'), NULL, 10);
     snprintf(again, sizeof(again), "%llu.%llu.%llu", ret->order, ret->index, ret->taken);
-    return strcmp(again, after) == 0; /* no sign, no space, no overflow */
+    return strcmp(again, after) == 0; /* no sign, no space, no overflow, nothing missing */
 }
 
 static void write_cursor(char **next_cursor, struct cursor next)
@@ -373,7 +374,7 @@ static void write_etag(char text[16], uint64_t version)
 
     for (int i = 0; i < 8; i++)
         bytes[i] = (unsigned char)(version >> (56 - 8 * i));
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 3; i++) {
         unsigned group =
             (unsigned)bytes[3 * i] << 16 | (unsigned)bytes[3 * i + 1] << 8 | bytes[3 * i + 2];
 

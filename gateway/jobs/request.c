@@ -123,7 +123,7 @@ static bool is_too_deep(const char *text, size_t size)
 static bool is_blank(const char *text, size_t size)
 {
     for (size_t i = 0; i < size; i++)
-        if (!memchr(" \t\r\n", text[i], 4))
+        if (text[i] == '\0' || !strchr(" \t\r\n", text[i]))
             return false;
     return true;
 }

@@ -47,8 +47,9 @@ static int read_seconds(unsigned *ret, const json_t *object, const char *name,
         value = member(object, other);
         name = other;
     }
+    *ret = 0;
     if (!value)
-        return *ret = 0;
+        return 0;
     seconds = json_number_value(value);
     if (!json_is_number(value) || floor(seconds) < seconds ||
         (seconds != 0.0 && !(seconds >= least && seconds <= most)))

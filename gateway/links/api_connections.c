@@ -15,7 +15,7 @@
 
 static void set_deadline(struct connection *connection, unsigned ms)
 {
-    struct timeval time = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    struct timeval time = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
 
     event_add(connection->deadline, &time);
 }

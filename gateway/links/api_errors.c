@@ -50,7 +50,8 @@ static void tracking_id(struct api *api, char *text, size_t size)
     char stamp[32];
 
     gmtime_r(&now, &utc);
-    strftime(stamp, sizeof(stamp), "%m/%d/%Y %H:%M:%S", &utc);
+    if (strftime(stamp, sizeof(stamp), "%m/%d/%Y %H:%M:%S", &utc) == 0)
+        stamp[0] = '\0';
     snprintf(text, size, "Tracking ID:%016" PRIx64 "%08" PRIx64 "-TimeStamp:%s", api->tracking,
              ++api->errors, stamp);
 }

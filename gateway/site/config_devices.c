@@ -219,7 +219,7 @@ static void add_units(struct reader *reader, const struct setting *group,
                entry->id, count, entry->id);
         return;
     }
-    if (entry->id && strlen(entry->id) > 2 * ID_MOST) {
+    if (entry->id && strlen(entry->id) > (size_t)2 * ID_MOST) {
         report(reader, id->place, "the id is longer than %d; shorten it", ID_MOST);
         return;
     }

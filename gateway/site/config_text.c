@@ -133,7 +133,7 @@ static bool line_is_text(struct gather *gather, const char *line, size_t length,
 static enum inside after_line(enum inside inside, const char *line, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
-        char c = line[i], next = i + 1 < length ? line[i + 1] : '\0';
+        char c = line[i], next = (char)(i + 1 < length ? line[i + 1] : '\0');
 
         if (inside == PLAIN && c == '"') {
             inside = STRING;

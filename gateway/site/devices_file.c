@@ -216,13 +216,14 @@ static bool set_tag(json_t *tags, const char *path, json_t *value)
 static bool parse_unit(struct table_file *file, const char *text, int64_t *unit)
 {
     size_t digits = strspn(text, "0123456789");
+    long number = digits > 0 && digits <= 3 ? strtol(text, NULL, 10) : 256;
 
-    if (digits == 0 || digits > 3 || text[digits] != '\0' || atoi(text) > 255) {
+    if (number > 255 || text[digits] != '\0') {
         report(file->reader, file->place,
                "unit is \"%.40s\"; it must be a number from 0 to 255", text);
         return false;
     }
-    *unit = atoi(text);
+    *unit = number;
     return true;
 }
 

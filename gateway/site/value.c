@@ -324,8 +324,8 @@ static json_t *decode_string(const struct point *point, const uint16_t *words,
 
     for (size_t i = 0; i < point->count; i++) {
         char high = (char)(words[i] >> 8), low = (char)(words[i] & 0xFF);
-        text[length++] = point->order[0] == 0 ? high : low;
-        text[length++] = point->order[0] == 0 ? low : high;
+        text[length++] = (char)(point->order[0] == 0 ? high : low);
+        text[length++] = (char)(point->order[0] == 0 ? low : high);
     }
     json_t *value = json_stringn(text, strnlen(text, length));
     if (!value)
