@@ -13,10 +13,12 @@ struct queue;
 
 enum { QUEUE_E_FULL = 1 };
 
-int queue_new(struct queue **ret, size_t most); /* negative errno when the machine has no more */
-void queue_free(struct queue *queue);           /* must be empty: the queue owns no item */
-int queue_give(struct queue *queue, void *item); /* 0, or QUEUE_E_FULL and the item stays the caller's */
-void *queue_take(struct queue *queue);          /* NULL when nothing waits */
+int queue_new(struct queue **ret,
+              size_t most);           /* negative errno when the machine has no more */
+void queue_free(struct queue *queue); /* must be empty: the queue owns no item */
+int queue_give(struct queue *queue,
+               void *item);            /* 0, or QUEUE_E_FULL and the item stays the caller's */
+void *queue_take(struct queue *queue); /* NULL when nothing waits */
 int queue_fd(const struct queue *queue);
 
 #endif

@@ -70,8 +70,8 @@ static int show(const struct options *options, const struct device_call *call, j
     int status = (int)json_integer_value(json_object_get(answer, "status"));
     const json_t *payload = json_object_get(answer, "payload");
     const char *why = payload_error(payload);
-    const char *code = json_string_value(
-        json_object_get(json_object_get(payload, "error"), "code"));
+    const char *code =
+        json_string_value(json_object_get(json_object_get(payload, "error"), "code"));
     char *text;
 
     if (options->json) {
@@ -81,8 +81,8 @@ static int show(const struct options *options, const struct device_call *call, j
     } else {
         payload_print(payload, &terminal);
         if (status >= 400)
-            complain(options, "%s: %s: %s (status %d)", call->device_id,
-                     code ? code : "failed", why ? why : "the request failed", status);
+            complain(options, "%s: %s: %s (status %d)", call->device_id, code ? code : "failed",
+                     why ? why : "the request failed", status);
     }
     return status < 400 ? EXIT_DONE : EXIT_FAILED;
 }

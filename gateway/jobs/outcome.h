@@ -16,9 +16,9 @@ enum result {
     RESULT_ADJUSTED = 3,  /* equal within the tolerance */
     RESULT_NOT_SENT = 4,
     RESULT_MISMATCH = 5,
-    RESULT_REFUSED = 6,   /* a Modbus exception, or by the plan */
+    RESULT_REFUSED = 6, /* a Modbus exception, or by the plan */
     RESULT_NO_ANSWER = 7,
-    RESULT_UNKNOWN = 8,   /* it may have happened, and nothing can tell */
+    RESULT_UNKNOWN = 8, /* it may have happened, and nothing can tell */
     RESULT_COUNT
 };
 
@@ -48,17 +48,17 @@ enum code {
     CODE_LINE_DOWN = 21,
     CODE_DEVICE_TIMEOUT = 22,
     CODE_OUTCOME_UNKNOWN = 23,
-    CODE_JOB_ID_IN_USE = 24, /* a second, different document under a known job id: 409 */
-    CODE_JOB_NOT_FOUND = 25, /* cancel of an unknown job: 404 */
-    CODE_JOB_ENDED = 26,     /* cancel of a job that is over: 405 */
-    CODE_FORBIDDEN = 27,     /* this link may not ask for that: 403 */
+    CODE_JOB_ID_IN_USE = 24,   /* a second, different document under a known job id: 409 */
+    CODE_JOB_NOT_FOUND = 25,   /* cancel of an unknown job: 404 */
+    CODE_JOB_ENDED = 26,       /* cancel of a job that is over: 405 */
+    CODE_FORBIDDEN = 27,       /* this link may not ask for that: 403 */
     CODE_GATEWAY_TIMEOUT = 28, /* "GatewayTimeout", 504: a call's own time ended while it ran */
     CODE_COUNT
 };
 
 const char *result_name(enum result result);
-const char *code_name(enum code code);  /* "DeviceTimeout" */
-int code_status(enum code code);        /* 504; 200 for CODE_NONE */
-enum code code_find(const char *name);  /* CODE_NONE: no such name */
+const char *code_name(enum code code); /* "DeviceTimeout" */
+int code_status(enum code code);       /* 504; 200 for CODE_NONE */
+enum code code_find(const char *name); /* CODE_NONE: no such name */
 
 #endif

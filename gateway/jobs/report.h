@@ -10,31 +10,35 @@
 #include "jobs/request.h"
 
 enum report_kind {
-    REPORT_ANSWER = 0,   /* to origin: `status`, `body` is the payload ({"error":...} where refused).
-                            For a CALL of a method that is the method's answer; for JOB and CANCEL the
-                            job as the hub's clients know it; for READ and WRITE as a method's. */
-    REPORT_STORED = 1,   /* to origin: what the message asked for is safe; it may be acknowledged.
-                            Comes exactly once for every request that had a ticket, also when refused */
-    REPORT_OUTCOME = 2,  /* a task of `job_id` on `device_id` ended: its record (section 6) */
-    REPORT_SHARE = 3,    /* job `job_id`: this gateway's share; body "" clears the retained one */
+    REPORT_ANSWER =
+        0, /* to origin: `status`, `body` is the payload ({"error":...} where refused).
+              For a CALL of a method that is the method's answer; for JOB and CANCEL the
+              job as the hub's clients know it; for READ and WRITE as a method's. */
+    REPORT_STORED =
+        1, /* to origin: what the message asked for is safe; it may be acknowledged.
+              Comes exactly once for every request that had a ticket, also when refused */
+    REPORT_OUTCOME = 2, /* a task of `job_id` on `device_id` ended: its record (section 6) */
+    REPORT_SHARE = 3, /* job `job_id`: this gateway's share; body "" clears the retained one */
     REPORT_REPORTED = 4, /* the whole reported document of `device_id`; "" clears */
-    REPORT_STATE = 5,    /* online, offline, unknown: state document of `device_id`; "" clears */
-    REPORT_GATEWAY = 6,  /* the gateway's own birth document */
-    REPORT_PROGRESS = 7, /* for watchers only: a task of `job_id` on `device_id` began or went on */
+    REPORT_STATE = 5,   /* online, offline, unknown: state document of `device_id`; "" clears */
+    REPORT_GATEWAY = 6, /* the gateway's own birth document */
+    REPORT_PROGRESS =
+        7, /* for watchers only: a task of `job_id` on `device_id` began or went on */
 };
 
 struct report {
     enum report_kind kind;
-    uint64_t after; /* released when the store is safe up to this number */
-    struct origin origin; /* ANSWER, STORED: moved out of the request */
+    uint64_t after;            /* released when the store is safe up to this number */
+    struct origin origin;      /* ANSWER, STORED: moved out of the request */
     enum request_kind answers; /* ANSWER: what kind of request it was */
     enum code code;            /* ANSWER: CODE_NONE, or why not */
     int status;                /* ANSWER */
     char *job_id, *device_id;
     char *method; /* ANSWER of a method call, or NULL */
     char *body;   /* JSON text, never NULL */
-    bool call;    /* OUTCOME: of a single call, whose caller has had the answer; not for the broker */
-    bool retain;  /* SHARE: a job that selected no device is not retained */
+    bool call; /* OUTCOME: of a single call, whose caller has had the answer; not for the broker
+                */
+    bool retain; /* SHARE: a job that selected no device is not retained */
     struct report *next;
 };
 

@@ -13,7 +13,13 @@
 
 struct condition;
 
-enum link_kind { LINK_NONE = 0, LINK_BROKER = 1, LINK_API = 2, LINK_IOTHUB = 3, LINK_COMMAND = 4 };
+enum link_kind {
+    LINK_NONE = 0,
+    LINK_BROKER = 1,
+    LINK_API = 2,
+    LINK_IOTHUB = 3,
+    LINK_COMMAND = 4
+};
 
 /* Which link to answer, and where. The engine carries it and looks only at `link`. */
 struct origin {
@@ -34,22 +40,22 @@ struct request {
     enum request_kind kind;
     struct origin origin;
     struct action action;
-    char *device_id;   /* CALL */
-    char *request_id;  /* CALL: the caller's name for it, or NULL. With the device and the method
-                          it is the key by which a repeat is known */
-    unsigned repeat_s; /* how long a repeat is known: 86400 for a request id; 0: no key */
+    char *device_id;  /* CALL */
+    char *request_id; /* CALL: the caller's name for it, or NULL. With the device and the method
+                         it is the key by which a repeat is known */
+    unsigned repeat_s;  /* how long a repeat is known: 86400 for a request id; 0: no key */
     unsigned timeout_s; /* CALL: the call's own time */
-    bool dup;          /* broker, MQTT 5 without request id: DUP is set, so a call with equal response
-                          topic and correlation data may be this one */
-    bool has_version;  /* PATCH from a link: `$version` */
+    bool dup; /* broker, MQTT 5 without request id: DUP is set, so a call with equal response
+                 topic and correlation data may be this one */
+    bool has_version; /* PATCH from a link: `$version` */
     int64_t version;
     bool retained; /* PATCH, JOB: it was a retained copy */
 
     char *job_id;                /* JOB, CANCEL */
     char *query;                 /* JOB: the condition as sent */
     struct condition *condition; /* JOB: parsed */
-    json_t *document;            /* JOB: {"cloudToDeviceMethod":{...}} or {"updateTwin":{...}}, to echo */
-    uint64_t fingerprint;        /* JOB: of the document as it matters; equal for an equal document */
+    json_t *document; /* JOB: {"cloudToDeviceMethod":{...}} or {"updateTwin":{...}}, to echo */
+    uint64_t fingerprint; /* JOB: of the document as it matters; equal for an equal document */
     bool has_start;
     int64_t start_ms; /* JOB: wall clock */
     unsigned max_execution_s;
@@ -83,8 +89,8 @@ int request_read_job(struct request **ret, enum link_kind link, const char *job_
 int request_read_json(json_t **ret, const char *text, size_t size, struct refusal *refusal);
 
 bool text_is_utf8(const char *text); /* RFC 3629 */
-bool id_is_device(const char *text);  /* [A-Za-z0-9._:-]{1,128} */
-bool id_is_short(const char *text);   /* the same, 1 to 64: job and request ids */
-bool id_is_method(const char *text);  /* [A-Za-z0-9_.*~-]{1,100} */
+bool id_is_device(const char *text); /* [A-Za-z0-9._:-]{1,128} */
+bool id_is_short(const char *text);  /* the same, 1 to 64: job and request ids */
+bool id_is_method(const char *text); /* [A-Za-z0-9_.*~-]{1,100} */
 
 #endif

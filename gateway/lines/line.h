@@ -16,8 +16,8 @@
 #include "adapters/adapter.h"
 
 struct work {
-    uint64_t number;     /* the loop's own, to find the task again */
-    size_t device;       /* index in the site; the line does not look at it */
+    uint64_t number; /* the loop's own, to find the task again */
+    size_t device;   /* index in the site; the line does not look at it */
     struct operation operation;
     struct limits limits;
     struct answer answer;
@@ -40,7 +40,7 @@ void line_free(struct line *line); /* frees what was not taken too */
 
 /* 0; or LINE_E_FULL: two were given and not taken back, and the item stays the caller's. */
 int line_give(struct line *line, struct work *work);
-struct work *line_take(struct line *line);           /* NULL when nothing came back */
+struct work *line_take(struct line *line); /* NULL when nothing came back */
 /* Takes the waiting item back, if its pause has not begun; NULL when there is none. */
 struct work *line_recall(struct line *line);
 int line_fd(const struct line *line); /* readable when line_take() has something */

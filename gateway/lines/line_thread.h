@@ -25,7 +25,7 @@ struct line {
     pthread_t thread;
     bool closed;
 
-    pthread_mutex_t lock; /* guards the six below */
+    pthread_mutex_t lock;            /* guards the six below */
     struct work *waiting[GIVEN_MAX]; /* in order; two only until the thread takes the first */
     unsigned waiting_count;
     unsigned given; /* and not taken back yet */

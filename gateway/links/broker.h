@@ -26,8 +26,8 @@ struct broker_status {
    `why` when one cannot be. The connection itself is made, and made again, by the link. */
 int broker_open(struct broker **ret, const struct site *site, const char *version, char *why,
                 size_t why_size);
-/* Publishes what waits and "offline", and disconnects, within 500 ms. A message that the store has
-   not taken by then is never acknowledged: it comes again. */
+/* Publishes what waits and "offline", and disconnects, within 500 ms. A message that the store
+   has not taken by then is never acknowledged: it comes again. */
 void broker_close(struct broker *broker);
 
 /* Readable when broker_take() or broker_connected() has something. */
