@@ -19,7 +19,8 @@ struct arrival {
     char *response_topic;
     void *correlation;
     size_t correlation_size;
-    uint64_t ticket; /* the acknowledgement that waits for it; 0: none */
+    uint64_t session; /* of mqtt_settings */
+    uint64_t ticket;  /* the acknowledgement that waits for it; 0: none */
 };
 
 void arrival_free(struct arrival *arrival);

@@ -9,16 +9,17 @@
 
 int64_t pace_next(struct pace *pace, int64_t lasted_us, uint32_t random)
 {
+    int64_t longest_us = pace->longest_us > 0 ? pace->longest_us : LONGEST_US;
     int64_t ceiling_us = SECOND_US;
 
     if (lasted_us >= STEADY_US)
         pace->failures = 0;
-    for (unsigned i = 0; i < pace->failures && ceiling_us < LONGEST_US; i++)
+    for (unsigned i = 0; i < pace->failures && ceiling_us < longest_us; i++)
         ceiling_us *= 2;
-    if (ceiling_us < LONGEST_US)
+    if (ceiling_us < longest_us)
         pace->failures++;
     else
-        ceiling_us = LONGEST_US;
+        ceiling_us = longest_us;
     return (int64_t)((uint64_t)ceiling_us * random >> 32);
 }
 

@@ -2,7 +2,7 @@
  * Pace: when the broker link tries again, and when it gives way. Pure; times are of the boot
  * clock in microseconds.
  *
- * After the n-th failure in a row it waits a random part of 1, 2, 4 ... 120 s, so that a
+ * After the n-th failure in a row it waits a random part of 1, 2, 4 ... longest_us, so that a
  * building's gateways do not return all at once. Three times thrown off by another client of
  * the same id within a minute: two gateways believe to be one, and each would throw off the
  * other for ever; this one leaves for ten minutes.
@@ -18,6 +18,7 @@
 struct pace {
     unsigned failures;        /* in a row */
     int64_t taken_over_us[3]; /* the last ones, 0: none */
+    int64_t longest_us;       /* pause; 0: 120 s */
 };
 
 /* A session is over, `lasted_us` after it was connected (-1: never was). Returns the pause

@@ -24,18 +24,24 @@ static void tell(struct mqtt *mqtt, const struct mqtt_event *event)
     if (!copy)
         return; /* the link thread's own time limits bring it on */
     *copy = *event;
+    copy->session = mqtt->settings.session;
     if (queue_give(mqtt->settings.events, copy) != 0)
         free(copy);
 }
 
-static void tell_end(struct mqtt *mqtt, const char *text, const char *more)
+static void tell_end_of(struct mqtt *mqtt, int connack, const char *text, const char *more)
 {
-    struct mqtt_event event = {.kind = MQTT_ENDED};
+    struct mqtt_event event = {.kind = MQTT_ENDED, .connack = connack};
 
     snprintf(event.text, sizeof(event.text), "%s%s%s", text, more && more[0] ? ": " : "",
              more ? more : "");
     event.text[strcspn(event.text, "\n")] = '\0';
     tell(mqtt, &event);
+}
+
+static void tell_end(struct mqtt *mqtt, const char *text, const char *more)
+{
+    tell_end_of(mqtt, 0, text, more);
 }
 
 static int on_tls_error(const char *text, size_t size, void *ctx)
@@ -81,22 +87,24 @@ static const char *connack_text(int code)
 }
 
 /* Paho says little: a wrong name in the certificate sounds like a silent host. */
-static void tell_failure(struct mqtt *mqtt, const char *refusal, const char *message)
+static void tell_failure(struct mqtt *mqtt, int connack, const char *refusal,
+                         const char *message)
 {
     const char *more = mqtt->tls_error;
 
     if (!refusal && mqtt->settings.tls && !more[0])
         more = "nobody answers, or the certificate is for another host name";
     if (refusal)
-        tell_end(mqtt, refusal, NULL);
+        tell_end_of(mqtt, connack, refusal, NULL);
     else
         tell_end(mqtt, message ? message : "no connection", more);
 }
 
 static void on_connect_failure(void *ctx, MQTTAsync_failureData *failure)
 {
-    tell_failure(ctx, failure ? connack_text(failure->code) : NULL,
-                 failure ? failure->message : NULL);
+    const char *refusal = failure ? connack_text(failure->code) : NULL;
+
+    tell_failure(ctx, refusal ? failure->code : 0, refusal, failure ? failure->message : NULL);
 }
 
 static void on_connect_failure5(void *ctx, MQTTAsync_failureData5 *failure)
@@ -106,7 +114,7 @@ static void on_connect_failure5(void *ctx, MQTTAsync_failureData5 *failure)
 
     if (failure && code < MQTTREASONCODE_UNSPECIFIED_ERROR)
         code = failure->reasonCode;
-    tell_failure(ctx,
+    tell_failure(ctx, 0,
                  code >= MQTTREASONCODE_UNSPECIFIED_ERROR
                      ? MQTTReasonCode_toString((enum MQTTReasonCodes)code)
                      : NULL,
@@ -170,7 +178,7 @@ static void on_subscribed(void *ctx, MQTTAsync_successData *ok)
     struct mqtt *mqtt = ctx;
 
     for (size_t i = 0; ok && i < mqtt->filters; i++)
-        count_code(&event, i, ok->alt.qosList[i]);
+        count_code(&event, i, mqtt->filters == 1 ? ok->alt.qos : ok->alt.qosList[i]);
     tell(mqtt, &event);
 }
 
@@ -292,6 +300,8 @@ static int on_message(void *ctx, char *topic, int topic_size, MQTTAsync_message 
     MQTTAsync_freeMessage(&message);
     MQTTAsync_free(topic);
     if (arrival)
+        arrival->session = mqtt->settings.session;
+    if (arrival)
         mqtt->settings.arrived(mqtt->settings.ctx, arrival);
     return 1;
 }
@@ -356,7 +366,7 @@ static int connect_now(struct mqtt *mqtt)
         options.onSuccess = on_connected;
         options.onFailure = on_connect_failure;
         options.MQTTVersion = MQTTVERSION_3_1_1;
-        options.cleansession = 0;
+        options.cleansession = settings->clean;
     }
     options.context = mqtt;
     options.keepAliveInterval = (int)settings->keepalive_s;
@@ -365,7 +375,7 @@ static int connect_now(struct mqtt *mqtt)
     options.username = settings->username;
     options.binarypwd.data = settings->password;
     options.binarypwd.len = (int)settings->password_size;
-    options.will = &will;
+    options.will = settings->will_topic ? &will : NULL;
     options.ssl = settings->tls ? &tls : NULL;
     rc = MQTTAsync_connect(mqtt->client, &options);
     MQTTProperties_free(&properties);
@@ -429,7 +439,7 @@ int mqtt_subscribe(struct mqtt *mqtt, char *const *filters, size_t count)
     int qos[MQTT_FILTERS];
 
     for (size_t i = 0; i < MQTT_FILTERS; i++)
-        qos[i] = QOS;
+        qos[i] = mqtt->settings.at_most_once ? 0 : QOS;
     mqtt->filters = count;
     return MQTTAsync_subscribeMany(mqtt->client, (int)count, filters, qos, &options) ==
                    MQTTASYNC_SUCCESS
@@ -439,15 +449,16 @@ int mqtt_subscribe(struct mqtt *mqtt, char *const *filters, size_t count)
 
 int mqtt_publish(struct mqtt *mqtt, const struct outgoing *from, int *token)
 {
-    MQTTAsync_responseOptions options = response_options(
-        mqtt, on_delivered, on_delivered5, on_publish_failure, on_publish_failure5);
+    MQTTAsync_responseOptions options =
+        response_options(mqtt, mqtt->settings.at_most_once ? NULL : on_delivered, on_delivered5,
+                         on_publish_failure, on_publish_failure5);
     MQTTAsync_message message = MQTTAsync_message_initializer;
     MQTTProperty correlation = {.identifier = MQTTPROPERTY_CODE_CORRELATION_DATA};
     int rc;
 
     message.payload = from->body;
     message.payloadlen = (int)strlen(from->body);
-    message.qos = QOS;
+    message.qos = mqtt->settings.at_most_once ? 0 : QOS;
     message.retained = from->retain;
     if (from->correlation && mqtt->settings.protocol == 5) {
         correlation.value.data.data = from->correlation;

@@ -1,7 +1,8 @@
 /*
  * MQTT: one try to connect and the session that it becomes, through Paho's asynchronous client,
- * MQTT 5 or 3.1.1, QoS 1. The only file that names Paho. Nothing survives mqtt_close(): the
- * next try is a new client with new options, so Paho's own memory of messages never meets ours.
+ * MQTT 5 or 3.1.1, QoS 1 unless asked otherwise. The only file that names Paho. Nothing
+ * survives mqtt_close(): the next try is a new client with new options, so Paho's own memory of
+ * messages never meets ours.
  *
  * Called on the link thread. Paho's callbacks copy what they are told and hand it over, to the
  * queue of events, or by `arrived`, which may wait: a message is acknowledged when it returns.
@@ -24,7 +25,10 @@ struct mqtt_settings {
     bool tls;
     char *ca_file, *cert_file,
         *key_file;                /* or NULL: the system's trust store, no certificate */
-    char *will_topic, *will_body; /* retained */
+    char *will_topic, *will_body; /* retained; or NULL */
+    bool clean;                   /* 3.1.1: the server keeps nothing of an earlier session */
+    bool at_most_once;            /* QoS 0, and no DELIVERED */
+    uint64_t session;             /* the owner's number for it, in each event and arrival */
     struct queue *events;         /* gets struct mqtt_event, by malloc */
     void (*arrived)(void *ctx,
                     struct arrival *arrival); /* ownership goes along; Paho's thread */
@@ -43,7 +47,9 @@ enum mqtt_event_kind {
 
 struct mqtt_event {
     enum mqtt_event_kind kind;
+    uint64_t session;
     int token;
+    int connack; /* ENDED: the code of MQTT 3.1.1 with which the server said no, else 0 */
     size_t refused, first;
     bool taken_over; /* ENDED: another client came with our id (MQTT 5, reason 0x8E) */
     char text[160];
@@ -55,7 +61,7 @@ int mqtt_open(struct mqtt **ret, const struct mqtt_settings *settings, char *why
 /* The functions below are for a connected session; negative errno: it is of no more use. */
 enum { MQTT_FILTERS = 32 };
 int mqtt_subscribe(struct mqtt *mqtt, char *const *filters,
-                   size_t count); /* 2 to MQTT_FILTERS */
+                   size_t count); /* 1 to MQTT_FILTERS */
 enum { MQTT_E_UNFIT = 1 };        /* no broker would take this message */
 int mqtt_publish(struct mqtt *mqtt, const struct outgoing *message, int *token);
 int mqtt_disconnect(struct mqtt *mqtt, int limit_ms); /* ENDED comes */
