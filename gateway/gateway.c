@@ -4,6 +4,7 @@
 #include "jobs/tally.h"
 #include "links/api.h"
 #include "links/broker.h"
+#include "links/iothub.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -36,6 +37,8 @@ struct gateway {
     struct gateway_line *lines;
     struct broker *broker;
     struct event *broker_event;
+    struct iothub *iothub;
+    struct event *iothub_event;
     struct api *api;
     bool trusted, ready, stopping;
     int64_t trust_looked_us, stop_us;
@@ -66,6 +69,8 @@ static void route(struct gateway *gateway, const struct report *report)
     tally_report(gateway->tally, report);
     if (gateway->broker && (!addressed || to == LINK_BROKER))
         broker_report(gateway->broker, report);
+    if (gateway->iothub && (!addressed || to == LINK_IOTHUB))
+        iothub_report(gateway->iothub, report);
     if (gateway->api && (!addressed || to == LINK_API))
         api_report(gateway->api, report);
     if (gateway->settings.report && to == LINK_COMMAND)
@@ -223,9 +228,35 @@ static void on_broker(evutil_socket_t fd, short what, void *ctx)
     pump(gateway);
 }
 
+static void on_iothub(evutil_socket_t fd, short what, void *ctx)
+{
+    struct gateway *gateway = ctx;
+    struct request *request;
+
+    (void)fd;
+    (void)what;
+    while ((request = iothub_take(gateway->iothub)))
+        engine_request(gateway->engine, request, now_of(gateway));
+    pump(gateway);
+}
+
 static void on_api_request(void *ctx, struct request *request)
 {
     gateway_request(ctx, request);
+}
+
+static void add_iothub_status(const struct gateway *gateway, json_t *status)
+{
+    struct iothub_status hub;
+
+    iothub_status(gateway->iothub, &hub);
+    json_object_set_new(
+        status, "iothub",
+        json_pack("{s:I, s:I, s:I, s:b, s:s, s:I, s:I, s:I, s:I}", "devices",
+                  (json_int_t)hub.devices, "connected", (json_int_t)hub.connected, "takenOver",
+                  (json_int_t)hub.flapping, "clockTrusted", (int)hub.clock_trusted, "why",
+                  hub.text, "received", (json_int_t)hub.received, "sent", (json_int_t)hub.sent,
+                  "refused", (json_int_t)hub.refused, "openCalls", (json_int_t)hub.open_calls));
 }
 
 static void add_status(void *ctx, json_t *status)
@@ -233,6 +264,8 @@ static void add_status(void *ctx, json_t *status)
     struct gateway *gateway = ctx;
     struct broker_status broker;
 
+    if (gateway->iothub)
+        add_iothub_status(gateway, status);
     if (!gateway->broker)
         return;
     broker_status(gateway->broker, &broker);
@@ -313,6 +346,29 @@ static int open_lines(struct gateway *gateway)
     return 0;
 }
 
+static int open_broker(struct gateway *gateway, char *why, size_t size)
+{
+    int r = broker_open(&gateway->broker, gateway->site, JOBGATE_VERSION, why, size);
+
+    if (r < 0)
+        return r;
+    gateway->broker_event = listen_on(gateway, broker_fd(gateway->broker), on_broker, gateway);
+    return gateway->broker_event ? 0 : -ENOMEM;
+}
+
+static int open_iothub(struct gateway *gateway, char *why, size_t size)
+{
+    int r = iothub_open(&gateway->iothub, gateway->site, why, size);
+
+    if (r < 0)
+        return r;
+    gateway->iothub_event = listen_on(gateway, iothub_fd(gateway->iothub), on_iothub, gateway);
+    if (!gateway->iothub_event)
+        return -ENOMEM;
+    engine_report_all(gateway->engine, now_of(gateway)); /* what it shall find reported */
+    return 0;
+}
+
 static int open_links(struct gateway *gateway, char *why, size_t size)
 {
     const char *socket = gateway->settings.socket;
@@ -330,13 +386,11 @@ static int open_links(struct gateway *gateway, char *why, size_t size)
     if (!gateway->settings.links)
         return 0;
     r = api_open(&gateway->api, &api, why, size);
-    if (r < 0 || !gateway->site->broker)
-        return r;
-    r = broker_open(&gateway->broker, gateway->site, JOBGATE_VERSION, why, size);
-    if (r < 0)
-        return r;
-    gateway->broker_event = listen_on(gateway, broker_fd(gateway->broker), on_broker, gateway);
-    return gateway->broker_event ? 0 : -ENOMEM;
+    if (r == 0 && gateway->site->broker)
+        r = open_broker(gateway, why, size);
+    if (r == 0 && gateway->site->iothub)
+        r = open_iothub(gateway, why, size);
+    return r;
 }
 
 static int open_signals(struct gateway *gateway)
@@ -512,6 +566,8 @@ void gateway_close(struct gateway *gateway)
     free_event(gateway->broker_event);
     if (gateway->broker)
         broker_close(gateway->broker);
+    free_event(gateway->iothub_event);
+    iothub_close(gateway->iothub);
     if (gateway->api)
         api_close(gateway->api);
     free_event(gateway->store_event);

@@ -47,6 +47,7 @@ static const struct key iothub_keys[] = {
     IOTHUB(port, KEY_U16, 1, 65535),
     IOTHUB(connect_per_s, KEY_UNSIGNED, 1, 1000),
     IOTHUB(method_timeout_s, KEY_UNSIGNED, 5, 300), /* what the hub itself allows */
+    IOTHUB(token_life_s, KEY_UNSIGNED, 10, 31536000),
     IOTHUB(disconnect_offline, KEY_FLAG, 0, 0),
     IOTHUB(telemetry, KEY_FLAG, 0, 0),
 };
@@ -245,6 +246,7 @@ void read_iothub(struct reader *reader, const struct setting *group)
     iothub->port = 8883;
     iothub->connect_per_s = 5;
     iothub->method_timeout_s = 30;
+    iothub->token_life_s = 86400;
     if (!setting_is(reader, group, SETTING_GROUP, "a group { }"))
         return;
     group_read(reader, group, iothub_keys, COUNT_OF(iothub_keys), iothub);

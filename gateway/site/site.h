@@ -178,7 +178,7 @@ struct api_config {
 struct iothub_config {
     char *host, *dps_endpoint, *dps_scope, *auth, *key_file, *cert_file, *ca_file;
     uint16_t port;
-    unsigned connect_per_s, method_timeout_s;
+    unsigned connect_per_s, method_timeout_s, token_life_s;
     bool disconnect_offline, telemetry;
 };
 

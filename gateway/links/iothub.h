@@ -1,0 +1,41 @@
+/*
+ * IoT Hub link: every device behind the gateway is a device of the hub (docs/iot-hub.md).
+ *
+ * Called on the main loop only. Inside, one link thread owns one MQTT connection for each
+ * device; it and Paho's callbacks share nothing with the loop but bounded queues.
+ *
+ * iothub_take() gives requests that are checked for form; what is refused for its form is
+ * answered by the link itself, and so is 202 where a method's own waits are longer than the
+ * caller's patience.
+ */
+#ifndef JOBGATE_LINKS_IOTHUB_H
+#define JOBGATE_LINKS_IOTHUB_H
+
+#include "jobs/report.h"
+
+struct iothub;
+
+struct iothub_status {
+    size_t devices, connected, flapping; /* flapping: thrown off again and again, left alone */
+    uint64_t received, sent, refused;
+    size_t open_calls;
+    bool clock_trusted;
+    char text[200]; /* what went wrong last, for people; "" while all is well */
+};
+
+/* `site` must have an iothub and outlive the link. Keys are read here: negative errno and `why`
+   when one cannot be. Connections are made, and made again, by the link. */
+int iothub_open(struct iothub **ret, const struct site *site, char *why, size_t why_size);
+/* Disconnects, within 600 ms. */
+void iothub_close(struct iothub *iothub);
+
+/* Readable when iothub_take() has something to do; call it until it says NULL. */
+int iothub_fd(const struct iothub *iothub);
+struct request *iothub_take(struct iothub *iothub);
+
+/* Answers to requests of this link, and the reported documents and states of all devices. The
+   report stays the caller's. */
+void iothub_report(struct iothub *iothub, const struct report *report);
+void iothub_status(const struct iothub *iothub, struct iothub_status *status);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * Thread of the hub: the one thread that owns all connections to IoT Hub, one for each device.
+ * It opens them at a bounded rate, opens them again after a pause that grows, and carries
+ * messages; what they mean is decided on the loop.
+ *
+ * The functions are for the main loop and return at once. Paho's callbacks run on Paho's
+ * threads and only hand over. Nothing connects before the wall clock is trusted: a token is
+ * worth no more than the clock that made it.
+ */
+#ifndef JOBGATE_LINKS_IOTHUB_THREAD_H
+#define JOBGATE_LINKS_IOTHUB_THREAD_H
+
+#include "links/broker_message.h"
+#include "links/iothub.h"
+#include "links/iothub_keys.h"
+
+struct hub_thread;
+
+struct hub_thread_settings {
+    const struct site *site;
+    struct hub_keys *keys;          /* taken over */
+    bool (*clock_is_trusted)(void); /* asked once a second until it says so */
+};
+
+enum hub_news_kind { HUB_NEWS_UP, HUB_NEWS_DOWN, HUB_NEWS_MESSAGE };
+
+struct hub_news {
+    enum hub_news_kind kind;
+    size_t device;
+    uint32_t generation; /* the connection's number, rising for each device */
+    struct arrival *arrival;
+};
+void hub_news_free(struct hub_news *news);
+
+int hub_thread_open(struct hub_thread **ret, const struct hub_thread_settings *settings);
+/* Disconnects and ends; a thread that has not done so within 600 ms is left to itself, and the
+   process should end. */
+void hub_thread_close(struct hub_thread *thread);
+
+int hub_thread_fd(const struct hub_thread *thread); /* news wait */
+struct hub_news *hub_thread_take(struct hub_thread *thread);
+/* On this connection of this device, or not at all; the message is taken over. */
+void hub_thread_send(struct hub_thread *thread, size_t device, uint32_t generation,
+                     struct outgoing *message);
+void hub_thread_want(struct hub_thread *thread, size_t device, bool wanted);
+void hub_thread_status(struct hub_thread *thread, struct iothub_status *status);
+
+#endif

@@ -1,0 +1,1 @@
+fuzz_target(hub_message jobgate_links)

@@ -1,0 +1,3 @@
+unit_test(iothub_topics jobgate_links)
+unit_test(iothub_twin jobgate_links)
+unit_test(iothub_thread jobgate_links)
