@@ -77,6 +77,8 @@ struct answer {
     uint16_t late;        /* foreign or late frames that were dropped meanwhile */
     int64_t started_us;   /* first byte of the (last) request handed to the port, boot clock */
     int64_t ended_us;     /* last byte of the answer seen, or the time-out */
+    int64_t waited_us;    /* from the end of the request to the beginning of the answer, or
+                             the whole time-out; 0: nothing was waited for */
     struct frame request; /* as sent and as seen, the last exchange of the operation */
     struct frame reply;
     char text[120]; /* what was seen, in a technician's words: "CRC error in 8 bytes" */

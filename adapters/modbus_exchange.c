@@ -276,13 +276,17 @@ static void tell_late(const struct seen *seen, const struct found *found, struct
 
 static void take_reply(struct adapter_line *line, const struct exchange *exchange,
                        const struct seen *seen, const struct found *found,
-                       struct answer *answer)
+                       int64_t asked_us, struct answer *answer)
 {
     size_t before = exchange->serial ? 0 : TCP_AROUND;
     size_t around = exchange->serial ? RTU_AROUND : TCP_AROUND;
 
     keep_frame(&answer->reply, seen->bytes + found->skip, found->length);
     answer->ended_us = line->quiet_since_us;
+    answer->waited_us =
+        answer->ended_us - asked_us - pace_us(line->pace, answer->reply.length);
+    if (answer->waited_us < 0)
+        answer->waited_us = 0;
     if (!confirm(line, &answer->reply)) {
         end(answer, ANSWER_BAD_REPLY, "libmodbus does not take the %u bytes of the answer",
             answer->reply.length);
@@ -319,7 +323,8 @@ void exchange_run(struct adapter_line *line, const struct exchange *exchange,
         return;
     line->settle_us = 0;
     answer->result = ANSWER_SILENT;
-    int64_t limit_us = line->quiet_since_us + limits->timeout_us +
+    int64_t asked_us = line->quiet_since_us;
+    int64_t limit_us = asked_us + limits->timeout_us +
                        pace_us(line->pace, exchange_reply_bytes(exchange));
     enum found_kind kind =
         await_reply(line, exchange, limit_us, wake_fd, &seen, &found, answer);
@@ -327,7 +332,7 @@ void exchange_run(struct adapter_line *line, const struct exchange *exchange,
     if (answer->result == ANSWER_LINE_DOWN)
         return;
     if (kind == FOUND_REPLY)
-        take_reply(line, exchange, &seen, &found, answer);
+        take_reply(line, exchange, &seen, &found, asked_us, answer);
     else if (seen.count > 0)
         tell_garbage(exchange, &seen, answer);
     else if (clock_boot_us() < limit_us)
@@ -336,6 +341,8 @@ void exchange_run(struct adapter_line *line, const struct exchange *exchange,
     else
         end(answer, ANSWER_SILENT, "unit %u did not answer in %lld ms", exchange->request[0],
             (long long)(limits->timeout_us / 1000));
+    if (answer->result == ANSWER_SILENT)
+        answer->waited_us = limits->timeout_us;
     if (kind != FOUND_REPLY)
         tell_late(&seen, &found, answer);
     if (answer->result == ANSWER_BAD_REPLY)

@@ -79,8 +79,8 @@ static long lock_holder(int fd)
     if (!locks)
         return 0;
     if (fstat(fd, &port) == 0)
-        snprintf(wanted, sizeof(wanted), "%02x:%02x:%lu", major(port.st_dev),
-                 minor(port.st_dev), port.st_ino);
+        snprintf(wanted, sizeof(wanted), "%02x:%02x:%ju", major(port.st_dev),
+                 minor(port.st_dev), (uintmax_t)port.st_ino);
     while (holder == 0 && fgets(line, sizeof(line), locks)) {
         char *rest, *fields[6] = {strtok_r(line, " ", &rest)};
 

@@ -77,11 +77,27 @@ static void route(struct gateway *gateway, const struct report *report)
         gateway->settings.report(gateway->settings.ctx, report);
 }
 
+/* A single call does not wait behind what has not begun. */
+static void make_room(struct gateway *gateway, struct gateway_line *line)
+{
+    if (line->out < ENGINE_LINE_ROOM ||
+        !engine_wants_recall(gateway->engine, line->index, now_of(gateway)))
+        return;
+    struct work *work = line_recall(line->line);
+
+    if (!work)
+        return;
+    line->out--;
+    engine_recalled(gateway->engine, line->index, work, now_of(gateway));
+}
+
 static void give_lines(struct gateway *gateway)
 {
     for (size_t i = 0; i < gateway->site->line_count; i++) {
         struct gateway_line *line = &gateway->lines[i];
 
+        if (line->line)
+            make_room(gateway, line);
         while (line->line && line->out < ENGINE_LINE_ROOM) {
             struct work *work = engine_next_work(gateway->engine, i, now_of(gateway));
 

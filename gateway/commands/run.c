@@ -35,7 +35,7 @@ static const char help[] =
     "Exit status: 0 stopped by SIGTERM or SIGINT, 2 wrong use or a site with problems,\n"
     "3 a port of its own could not be opened.\n"
     "\n"
-    "Example: jobgate run --config conf/demo/demo.conf --lines /tmp/floor\n";
+    "Example: jobgate run --config conf/demo/jobgate.conf --lines /tmp/floor\n";
 
 /* 0: go on; else the exit status plus one. */
 static int read_options(struct run_options *options, int argc, char **argv)

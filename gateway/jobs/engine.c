@@ -126,7 +126,8 @@ int64_t engine_wake_us(const struct engine *engine, struct moment now)
         const struct line_state *line = &engine->lines[i];
 
         /* A full line is asked again when an answer comes back, not by the timer. */
-        if (line->waiting > 0 && line->out < ENGINE_LINE_ROOM && line->wake_us < wake)
+        if ((line->waiting > 0 || line->up) && line->out < ENGINE_LINE_ROOM &&
+            line->wake_us < wake)
             wake = line->wake_us;
     }
     for (size_t i = 0; engine->reported_due > 0 && i < engine->site->device_count; i++) {

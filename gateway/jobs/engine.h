@@ -47,6 +47,11 @@ void engine_tick(struct engine *engine, struct moment now);
 enum { ENGINE_LINE_ROOM = 2 };
 /* NULL: nothing to do now. To be asked only while fewer than ENGINE_LINE_ROOM are out. */
 struct work *engine_next_work(struct engine *engine, size_t line, struct moment now);
+/* A call waits while a lesser operation lies in the line's slot: that one is to be taken back.
+ */
+bool engine_wants_recall(struct engine *engine, size_t line, struct moment now);
+/* ... and was; it is asked for again later. */
+void engine_recalled(struct engine *engine, size_t line, struct work *work, struct moment now);
 struct record *engine_take_record(struct engine *engine);
 struct report *engine_take_report(struct engine *engine);
 /* Boot clock; MOMENT_NEVER: no timer. */

@@ -1,4 +1,4 @@
-/* What a line does next, and what its answers say about the health of devices. */
+/* What a line does next, and what becomes of its answers. */
 #include "jobs/engine_private.h"
 #include "site/value.h"
 
@@ -12,46 +12,36 @@
    so that devices which reboot take at most half of the line. */
 #define GATE_LEAST_US INT64_C(50000)
 
-/* Lower goes first. Repeats and devices that do not answer come last, so that the live are done
-   in the time of the live. */
-enum rank {
-    RANK_URGENT = 0,
-    RANK_STEP = 1,
-    RANK_READBACK = 2,
-    RANK_REPEAT = 3,
-    RANK_DEAD = 4,
-    RANK_NONE = 9,
-};
-
 static const struct profile *device_profile(const struct engine *engine, size_t device)
 {
     return &engine->site->profiles[engine->site->devices[device].profile];
 }
 
-static int64_t device_timeout_us(const struct engine *engine, size_t device)
-{
-    const struct profile *profile = device_profile(engine, device);
-
-    return profile->timeout_us >= 0
-               ? profile->timeout_us
-               : engine->site->lines[engine->site->devices[device].line].timeout_us;
-}
-
 static struct facts facts_of(const struct engine *engine, const struct task *task)
 {
     const struct device_state *state = &engine->devices[task->device];
-    const struct profile *profile = device_profile(engine, task->device);
-    unsigned retries =
-        profile->retries >= 0
-            ? (unsigned)profile->retries
-            : engine->site->lines[engine->site->devices[task->device].line].retries;
 
     return (struct facts){.urgent = task->job->call,
                           .known_dead = state->health == HEALTH_OFFLINE,
-                          .tries = retries + 1,
-                          .timeout_us = device_timeout_us(engine, task->device),
+                          .tries = device_tries(engine, task->device),
+                          .timeout_us = state->timeout_us,
                           .heard_us = state->heard_us,
                           .safe = engine->safe};
+}
+
+/* Learned for reads and states only: a trigger whose answer is missed is not sent again. */
+static int64_t timeout_of(const struct engine *engine, const struct task *task)
+{
+    const struct run *run = task->run;
+    struct health_bounds bounds = device_bounds(engine, task->device);
+    bool repeats =
+        run->phase != PHASE_EXPECT && engine->devices[task->device].health != HEALTH_OFFLINE;
+
+    if (run->phase == PHASE_WRITE && run_step(run)->class != CLASS_STATE)
+        return bounds.configured_us;
+    return health_timeout_us(device_slowest_us(engine, task->device), &bounds,
+                             repeats ? run->tries : 0,
+                             repeats ? device_tries(engine, task->device) : 1);
 }
 
 static bool is_gated(const struct line_state *line, const struct run *run, struct moment now)
@@ -101,74 +91,115 @@ static enum rank rank_of(const struct engine *engine, const struct task *task)
 }
 
 struct choice {
-    struct task *task;
-    enum rank rank;
+    struct task *task; /* NULL: work of the line's own */
+    size_t device;
     uint64_t turn;
 };
 
 static bool goes_before(const struct choice *a, const struct choice *b)
 {
-    if (a->rank != b->rank)
-        return a->rank < b->rank;
     if (a->turn != b->turn)
         return a->turn < b->turn;
-    return a->task->job->order < b->task->job->order;
+    return a->task && b->task && a->task->job->order < b->task->job->order;
 }
 
-static struct task *choose(struct engine *engine, struct line_state *line, struct moment now)
+/* What the device would do next, its rank, and how soon: *when is 0 for at once. */
+static enum rank look_at(const struct engine *engine, const struct line_state *line,
+                         struct moment now, struct choice *choice, int64_t *when)
 {
-    struct choice best = {.rank = RANK_NONE};
+    const struct device_state *state = &engine->devices[choice->device];
+
+    choice->task = next_of_device(engine, line, choice->device, now, when);
+    if (choice->task) {
+        choice->turn = state->served;
+        return rank_of(engine, choice->task);
+    }
+    if (state->out || state->running || state->first || engine->stopping)
+        return RANK_COUNT;
+    return device_own(engine, choice->device, now, &choice->turn, when);
+}
+
+/* The first of each rank; bit n of the return: rank n has one. */
+static unsigned look_around(struct engine *engine, struct line_state *line, struct moment now,
+                            struct choice best[static RANK_COUNT])
+{
+    unsigned ready = 0;
 
     line->wake_us = MOMENT_NEVER;
     for (size_t i = 0; i < line->device_count; i++) {
+        struct choice choice = {.device = line->devices[i]};
         int64_t when;
-        struct task *task = next_of_device(engine, line, line->devices[i], now, &when);
+        enum rank rank = look_at(engine, line, now, &choice, &when);
 
-        if (!task)
+        if (rank == RANK_COUNT)
             continue;
         if (when > now.boot_us) {
             if (when < line->wake_us)
                 line->wake_us = when;
             continue;
         }
-        struct choice choice = {.task = task,
-                                .rank = rank_of(engine, task),
-                                .turn = engine->devices[task->device].served};
-        if (!best.task || goes_before(&choice, &best))
-            best = choice;
+        if (!(ready & 1u << rank) || goes_before(&choice, &best[rank]))
+            best[rank] = choice;
+        ready |= 1u << rank;
     }
-    return best.task;
+    return ready;
 }
 
-static struct work *hand_out(struct engine *engine, struct task *task,
-                             const struct operation *operation, struct moment now)
+static struct work *hand_out(struct engine *engine, size_t device, enum rank rank,
+                             bool expecting, struct work *work)
 {
-    const struct profile *profile = device_profile(engine, task->device);
-    const struct line_config *line =
-        &engine->site->lines[engine->site->devices[task->device].line];
+    const struct profile *profile = device_profile(engine, device);
+    const struct device *at = &engine->site->devices[device];
+    const struct line_config *config = &engine->site->lines[at->line];
+    struct device_state *state = &engine->devices[device];
+    struct line_state *line = &engine->lines[at->line];
+
+    work->device = device;
+    work->operation.unit = at->unit;
+    work->limits.gap_us = profile->gap_us >= 0 ? profile->gap_us : config->gap_us;
+    work->limits.deadline_us = MOMENT_NEVER;
+    state->timeout_us = work->limits.timeout_us;
+    state->out = true;
+    state->served = ++engine->served;
+    line->out++;
+    line->urgent = rank == RANK_URGENT;
+    state->probed = rank == RANK_REPEAT || rank == RANK_DEAD || rank == RANK_PROBE ||
+                    state->health == HEALTH_OFFLINE || expecting;
+    line->probes += state->probed;
+    return work;
+}
+
+/* The run is told that the operation it has asked for stays here; it asks again. */
+static void not_sent(struct task *task, struct moment now)
+{
+    run_answer(task->run, &(struct facts){0}, &(struct answer){.result = ANSWER_NOT_SENT}, now);
+}
+
+static struct work *hand_out_task(struct engine *engine, struct task *task, enum rank rank,
+                                  const struct operation *operation, struct moment now)
+{
     struct work *work = work_new();
 
     if (!work) {
-        run_answer(task->run, &(struct facts){0}, &(struct answer){.result = ANSWER_NOT_SENT},
-                   now);
+        not_sent(task, now);
         return NULL;
     }
     work->number = task->job->order;
-    work->device = task->device;
     work->operation = *operation;
-    work->limits =
-        (struct limits){.timeout_us = device_timeout_us(engine, task->device),
-                        .gap_us = profile->gap_us >= 0 ? profile->gap_us : line->gap_us,
-                        .deadline_us = MOMENT_NEVER};
-    struct line_state *at = &engine->lines[engine->site->devices[task->device].line];
-    struct device_state *state = &engine->devices[task->device];
-    state->out = true;
-    state->served = ++engine->served;
-    state->probed = rank_of(engine, task) >= RANK_REPEAT || state->health == HEALTH_OFFLINE ||
-                    (task->run->phase == PHASE_EXPECT && !task->run->heard);
-    at->out++;
-    at->probes += state->probed;
-    return work;
+    work->limits.timeout_us = timeout_of(engine, task);
+    return hand_out(engine, task->device, rank,
+                    task->run->phase == PHASE_EXPECT && !task->run->heard, work);
+}
+
+static struct work *hand_out_own(struct engine *engine, size_t device, enum rank rank)
+{
+    struct work *work = work_new();
+
+    if (work && !device_own_work(engine, device, rank, work)) {
+        work_free(work);
+        work = NULL;
+    }
+    return work ? hand_out(engine, device, rank, false, work) : NULL;
 }
 
 static void keep_intent(struct engine *engine, struct task *task)
@@ -194,73 +225,102 @@ static int64_t give_up_us(const struct engine *engine, const struct line_state *
     return MOMENT_NEVER;
 }
 
-struct work *engine_next_work(struct engine *engine, size_t index, struct moment now)
+/* NULL and the device is looked at again later, or never: it wants nothing now. */
+static struct work *next_of_task(struct engine *engine, struct task *task, enum rank rank,
+                                 struct moment now)
 {
-    struct line_state *line = &engine->lines[index];
-    struct task *task;
+    struct facts facts = facts_of(engine, task);
+    struct operation operation;
 
-    if (line->waiting == 0 || !line->up) {
-        line->wake_us = give_up_us(engine, line);
-        return NULL;
+    switch (run_next(task->run, &facts, now, &operation)) {
+    case WANTS_WORK: {
+        int64_t rest_us =
+            health_rest_us(&engine->devices[task->device].learned, &operation, now.boot_us);
+        if (rest_us == 0)
+            return hand_out_task(engine, task, rank, &operation, now);
+        not_sent(task, now);
+        task->run->due_us = now.boot_us + rest_us;
+        break;
     }
-    if (line->probes > 0) {
-        line->wake_us = MOMENT_NEVER;
-        return NULL; /* its answer comes back through engine_answer(), which asks again */
-    }
-    while ((task = choose(engine, line, now))) {
-        struct operation operation;
-
-        if (!task->run) {
-            task_begin(engine, task, now);
-            continue;
-        }
-        struct facts facts = facts_of(engine, task);
-        switch (run_next(task->run, &facts, now, &operation)) {
-        case WANTS_WORK:
-            return hand_out(engine, task, &operation, now);
-        case WANTS_INTENT:
-            keep_intent(engine, task);
-            break;
-        case WANTS_NOTHING:
-            task_end(engine, task, now);
-            break;
-        case WANTS_TIME:
-        case WANTS_SAFE:
-            break; /* choose() passes it over now */
-        }
+    case WANTS_INTENT:
+        keep_intent(engine, task);
+        break;
+    case WANTS_NOTHING:
+        task_end(engine, task, now);
+        break;
+    case WANTS_TIME:
+    case WANTS_SAFE:
+        break; /* look_around() passes it over now */
     }
     return NULL;
 }
 
-void device_set_health(struct engine *engine, size_t device, enum health health,
-                       struct moment now)
+struct work *engine_next_work(struct engine *engine, size_t index, struct moment now)
+{
+    struct line_state *line = &engine->lines[index];
+    struct choice best[RANK_COUNT];
+    unsigned ready;
+
+    if (!line->up) {
+        line->wake_us = give_up_us(engine, line);
+        return NULL;
+    }
+    if (line->waiting == 0 && line->wake_us > now.boot_us)
+        return NULL;
+    if (line->probes > 0) {
+        line->wake_us = MOMENT_NEVER;
+        return NULL; /* its answer comes back through engine_answer(), which asks again */
+    }
+    while ((ready = look_around(engine, line, now, best)) != 0) {
+        enum rank rank = turn_next(&line->turn, ready);
+        struct choice *choice = &best[rank];
+        struct work *work;
+
+        if (choice->task && !choice->task->run) {
+            task_begin(engine, choice->task, now);
+            continue;
+        }
+        work = choice->task ? next_of_task(engine, choice->task, rank, now)
+                            : hand_out_own(engine, choice->device, rank);
+        if (work) {
+            turn_took(&line->turn, ready, rank);
+            return work;
+        }
+        if (!choice->task)
+            return NULL; /* out of memory */
+    }
+    return NULL;
+}
+
+bool engine_wants_recall(struct engine *engine, size_t index, struct moment now)
+{
+    struct line_state *line = &engine->lines[index];
+    struct choice best[RANK_COUNT];
+
+    if (line->calls == 0 || line->urgent || line->out < ENGINE_LINE_ROOM)
+        return false;
+    return look_around(engine, line, now, best) & 1u << RANK_URGENT;
+}
+
+static void is_back(struct engine *engine, struct line_state *line, size_t device)
 {
     struct device_state *state = &engine->devices[device];
 
-    if (state->health == health)
-        return;
-    state->health = health;
-    state->since_ms = now.wall_ms;
-    report_state(engine, device);
+    state->out = false;
+    line->out--;
+    line->probes -= state->probed;
+    state->probed = false;
+    line->wake_us = 0;
 }
 
-/* Silence of a device that is expected to reboot says nothing about its health. */
-static void judge_health(struct engine *engine, const struct task *task,
-                         const struct work *work, bool expecting, struct moment now)
+void engine_recalled(struct engine *engine, size_t index, struct work *work, struct moment now)
 {
-    struct device_state *state = &engine->devices[work->device];
-    const struct answer *answer = &work->answer;
+    struct task *task = engine->devices[work->device].running;
 
-    if (answer_is_the_devices(answer)) {
-        state->heard_us = answer->ended_us;
-        state->heard_ms = now.wall_ms;
-        state->silent = 0;
-        device_set_health(engine, work->device, HEALTH_ONLINE, now);
-    } else if (answer->result == ANSWER_SILENT && !expecting) {
-        state->silent++;
-        if (state->silent >= facts_of(engine, task).tries)
-            device_set_health(engine, work->device, HEALTH_OFFLINE, now);
-    }
+    is_back(engine, &engine->lines[index], work->device);
+    if (task && work->number == task->job->order)
+        not_sent(task, now);
+    work_free(work);
 }
 
 /* One device that answers opens the gate for all that wait for the same. */
@@ -288,26 +348,23 @@ static void move_gate(struct engine *engine, struct line_state *line,
 void engine_answer(struct engine *engine, size_t index, struct work *work, struct moment now)
 {
     struct line_state *line = &engine->lines[index];
-    struct device_state *state = &engine->devices[work->device];
-    struct task *task = state->running;
+    struct task *task = engine->devices[work->device].running;
 
-    state->out = false;
-    line->out--;
-    line->probes -= state->probed;
-    state->probed = false;
-    line->wake_us = 0;
+    is_back(engine, line, work->device);
+    line->operations++;
+    line->troubles += work->answer.result != ANSWER_DONE;
     if (task && task->run && work->number == task->job->order) {
         struct facts facts = facts_of(engine, task);
         bool expecting = task->run->phase == PHASE_EXPECT;
 
-        line->operations++;
-        line->troubles += work->answer.result != ANSWER_DONE;
         run_answer(task->run, &facts, &work->answer, now);
         if (expecting)
             move_gate(engine, line, &work->answer, now);
-        judge_health(engine, task, work, expecting, now);
+        device_judge(engine, work, expecting, now);
         if (task->run->phase == PHASE_OVER)
             task_end(engine, task, now);
+    } else if (work->number == OWN_WORK) {
+        device_own_answer(engine, work, now);
     }
     work_free(work);
 }

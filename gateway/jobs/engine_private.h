@@ -10,6 +10,8 @@
 #include "jobs/condition.h"
 #include "jobs/engine.h"
 #include "jobs/run.h"
+#include "lines/health.h"
+#include "lines/turn.h"
 
 /* Stored by number: add at the end, never renumber. */
 enum task_state {
@@ -89,7 +91,9 @@ struct device_state {
     uint64_t served;    /* rising number of its last operation */
     int64_t heard_us;   /* INT64_MIN: never */
     int64_t heard_ms;
-    unsigned silent; /* answers missing in a row */
+    unsigned silent;    /* answers missing in a row */
+    int64_t timeout_us; /* of its last operation */
+    struct device_health learned;
     enum health health;
     int64_t since_ms;
     char *last_outcome; /* JSON text, or NULL */
@@ -102,7 +106,10 @@ struct device_state {
 struct line_state {
     size_t *devices; /* indexes of its devices */
     size_t device_count;
-    size_t waiting;  /* tasks queued or running on it */
+    size_t waiting; /* tasks queued or running on it */
+    size_t calls;   /* urgent ones among them */
+    bool urgent;    /* the last operation that was handed out is of a call */
+    struct turn turn;
     unsigned out;    /* operations that are at the line */
     unsigned probes; /* of these, such as may well end in a time-out: nothing goes behind */
     bool known, up;
@@ -219,8 +226,22 @@ json_t *patch_payload(const struct task *task, enum code *code, char *text, size
 /* engine_dispatch.c */
 void line_fail_waiting(struct engine *engine, size_t line, bool urgent_only, struct moment now);
 void line_abandon(struct engine *engine, size_t line, const char *why, struct moment now);
+
+/* engine_health.c */
+unsigned device_tries(const struct engine *engine, size_t device);
+struct health_bounds device_bounds(const struct engine *engine, size_t device);
+int64_t device_slowest_us(const struct engine *engine, size_t device); /* -1: nothing known */
 void device_set_health(struct engine *engine, size_t device, enum health health,
                        struct moment now);
+void device_judge(struct engine *engine, const struct work *work, bool expecting,
+                  struct moment now);
+/* What the gateway itself wants of a device that has no task: RANK_COUNT for nothing. Lower
+   turns go first; *when is 0 for at once. */
+enum { OWN_WORK = 0 }; /* work.number */
+enum rank device_own(const struct engine *engine, size_t device, struct moment now,
+                     uint64_t *turn, int64_t *when);
+bool device_own_work(struct engine *engine, size_t device, enum rank rank, struct work *work);
+void device_own_answer(struct engine *engine, struct work *work, struct moment now);
 
 /* engine_reports.c */
 uint64_t engine_keep(struct engine *engine, enum record_kind kind, const char *job_id,

@@ -51,6 +51,7 @@ void task_queue(struct engine *engine, struct task *task)
     task->next = *at;
     *at = task;
     line->waiting++;
+    line->calls += task->job->call;
     line->wake_us = 0;
 }
 
@@ -149,6 +150,7 @@ static void leave_device(struct engine *engine, struct task *task)
     else
         unqueue(engine, task);
     line_of(engine, task)->waiting--;
+    line_of(engine, task)->calls -= task->job->call;
     line_of(engine, task)->wake_us = 0;
 }
 

@@ -6,6 +6,7 @@
 #include "jobs/condition.h"
 #include "jobs/request.h"
 #include "jobs/timetext.h"
+#include "twins/twin.h"
 
 #include <errno.h>
 #include <math.h>
@@ -130,6 +131,17 @@ static int read_properties(json_t **ret, json_t *from)
     return 0;
 }
 
+/* A document that no twin can hold is refused whole, before any device has a part of it. */
+static int check_limits(const json_t *patch, const char *name, bool tags,
+                        struct refusal *refusal)
+{
+    char *why = patch ? twin_refuses(patch, tags) : NULL;
+    int r = why ? REFUSE(refusal, "updateTwin.%s: %s", name, why) : 0;
+
+    free(why);
+    return r;
+}
+
 static int read_update(struct request *request, const json_t *root, struct refusal *refusal)
 {
     json_t *update = member(root, "updateTwin");
@@ -158,6 +170,11 @@ static int read_update(struct request *request, const json_t *root, struct refus
     if ((desired && read_properties(&action->arguments, desired) < 0) ||
         (tags && read_properties(&action->tags, tags) < 0))
         return -ENOMEM;
+    int r = check_limits(action->arguments, "properties.desired", false, refusal);
+    if (r == 0)
+        r = check_limits(action->tags, "tags", true, refusal);
+    if (r != 0)
+        return r;
     request->document = json_pack(
         "{s:{s:s,s:O*,s:o*}}", "updateTwin", "etag", "*", "tags", action->tags, "properties",
         desired ? json_pack("{s:O}", "desired", action->arguments) : NULL);

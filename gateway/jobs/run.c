@@ -1,4 +1,5 @@
 #include "jobs/run_private.h"
+#include "lines/probe.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -302,7 +303,7 @@ static void start_write(struct run *run, const struct facts *facts, struct momen
     struct operation probe;
     bool heard = facts->heard_us > now.boot_us - HEARD_LATELY_US;
 
-    if (step->class != CLASS_STATE && !heard && run_probe_operation(run, &probe))
+    if (step->class != CLASS_STATE && !heard && probe_operation(run_profile(run), &probe))
         run->phase = PHASE_PROBE;
     else if (step->if_different)
         run->phase = PHASE_COMPARE;

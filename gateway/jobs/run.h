@@ -74,6 +74,7 @@ struct run {
     bool stopping;     /* cancelled or expired: no new step */
     struct stop stop;
     int64_t due_us, until_us, answered_us;
+    int64_t waited_least_us, waited_most_us; /* for answers that did not come, this operation */
     uint64_t intent;              /* number of the record that must be safe; 0: none made yet */
     size_t restore_left;          /* RESTORE: results still to look at, from the end */
     struct point_result *results; /* plan->result_count */
@@ -88,7 +89,7 @@ struct facts {
     bool urgent;        /* a single call: fails at once on a line that is down */
     bool known_dead;    /* one try is enough */
     unsigned tries;     /* tries of the device, at least 1 */
-    int64_t timeout_us; /* its response time-out, for sentences and rests */
+    int64_t timeout_us; /* of the last try */
     int64_t heard_us;   /* when the device last answered, boot clock; INT64_MIN: never */
     uint64_t safe;      /* the store is safe up to here */
 };
@@ -132,6 +133,6 @@ json_t *run_payload(const struct run *run);
 /* Sentences for people, in jobs/sentence.c. */
 void sentence_trouble(char *text, size_t size, const struct site *site, size_t device,
                       const struct operation *operation, const struct answer *answer,
-                      unsigned tries, int64_t timeout_us);
+                      unsigned tries, int64_t least_us, int64_t most_us);
 
 #endif

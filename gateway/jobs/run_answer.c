@@ -135,7 +135,7 @@ static void answer_return(struct run *run, const struct facts *facts,
 
         if (last) {
             sentence_trouble(text, sizeof(text), run->site, run->device, &step->operation,
-                             answer, tries, facts->timeout_us);
+                             answer, tries, run->waited_least_us, run->waited_most_us);
             run_owe(run, text);
         }
         run_again_or_fail(run, facts, answer, RESULT_UNKNOWN, now);
@@ -217,11 +217,20 @@ static void answer_phase(struct run *run, const struct facts *facts,
     }
 }
 
+static void count_wait(struct run *run, int64_t timeout_us)
+{
+    if (run->tries == 0 || timeout_us < run->waited_least_us)
+        run->waited_least_us = timeout_us;
+    if (run->tries == 0 || timeout_us > run->waited_most_us)
+        run->waited_most_us = timeout_us;
+}
+
 void run_answer(struct run *run, const struct facts *facts, const struct answer *answer,
                 struct moment now)
 {
     run->out = false;
     if (answer->result != ANSWER_NOT_SENT) {
+        count_wait(run, facts->timeout_us);
         if (answer->result != ANSWER_LINE_DOWN || answer->reached || answer->started_us > 0)
             run->begun = true;
         run->answered_us = answer->ended_us > 0 ? answer->ended_us : now.boot_us;

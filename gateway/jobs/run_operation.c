@@ -1,32 +1,8 @@
 /* The register operation that a run wants next. */
 #include "jobs/run_private.h"
+#include "lines/probe.h"
 
 #include <string.h>
-
-/* The smallest harmless read of the device, to learn whether it is there at all. */
-bool run_probe_operation(const struct run *run, struct operation *operation)
-{
-    const struct profile *profile = run_profile(run);
-    const struct point *best = NULL;
-
-    for (size_t i = 0; i < profile->point_count; i++) {
-        const struct point *point = &profile->points[i];
-
-        if (point->readable && point->kind == POINT_STATE &&
-            (!best || point->count < best->count))
-            best = point;
-    }
-    /* Where nothing is readable, any answer to a read, and be it a refusal, shows a device. */
-    if (!best && profile->point_count > 0)
-        best = &profile->points[0];
-    if (!best)
-        return false;
-    *operation = (struct operation){.kind = OPERATION_READ,
-                                    .table = best->table,
-                                    .address = best->address,
-                                    .count = best->count};
-    return true;
-}
 
 /* Writes what the point held before. */
 static void back_operation(const struct run *run, size_t point_index,
@@ -39,7 +15,7 @@ static void back_operation(const struct run *run, size_t point_index,
                                     .table = point->table,
                                     .address = point->address,
                                     .count = point->count,
-                                    .function = point->write_with};
+                                    .function = plan_write_function(run_profile(run), point)};
     if (point->bit_count > 0) {
         uint16_t mask = (uint16_t)(((1u << point->bit_count) - 1) << point->bit_low);
 
@@ -84,7 +60,7 @@ bool run_operation(struct run *run, struct operation *operation)
 
     switch (run->phase) {
     case PHASE_PROBE:
-        return run_probe_operation(run, operation);
+        return probe_operation(run_profile(run), operation);
     case PHASE_COMPARE:
     case PHASE_VERIFY:
         *operation = step->readback;

@@ -56,7 +56,6 @@ void reading_keep(struct reading *reading, const struct plan_item *item,
 
 /* run_operation.c: false when there is nothing to send. */
 bool run_operation(struct run *run, struct operation *operation);
-bool run_probe_operation(const struct run *run, struct operation *operation);
 
 /* run_trouble.c */
 enum trouble trouble_of(const struct answer *answer);

@@ -105,6 +105,6 @@ void run_again_or_fail(struct run *run, const struct facts *facts, const struct 
     run_operation(run, &operation);
     operation.unit = run->site->devices[run->device].unit;
     sentence_trouble(text, sizeof(text), run->site, run->device, &operation, answer, run->tries,
-                     facts->timeout_us);
+                     run->waited_least_us, run->waited_most_us);
     run_fail(run, trouble_code(trouble, run->reached), result, text, now);
 }

@@ -6,14 +6,13 @@
 /* Between two read-backs of a value that does not hold yet. */
 #define VERIFY_PAUSE_US INT64_C(100000)
 
-static void doubt(struct run *run, const struct facts *facts, const struct answer *answer,
-                  struct moment now)
+static void doubt(struct run *run, const struct answer *answer, struct moment now)
 {
     const struct plan_step *step = run_step(run);
     char trouble[240], text[300];
 
     sentence_trouble(trouble, sizeof(trouble), run->site, run->device, &step->operation, answer,
-                     1, facts->timeout_us);
+                     1, run->waited_least_us, run->waited_most_us);
     snprintf(text, sizeof(text),
              "sent once and never again, nothing can tell whether it was obeyed: %.220s",
              trouble);
@@ -141,7 +140,7 @@ static bool read_back_doubt(struct run *run, const struct facts *facts,
     if (run->attempts < run->tries)
         run->attempts = run->tries;
     sentence_trouble(text, sizeof(text), run->site, run->device, &step->operation, answer,
-                     run->tries, facts->timeout_us);
+                     run->tries, run->waited_least_us, run->waited_most_us);
     run_step_results(run, RESULT_UNKNOWN, trouble_code(trouble, true), text);
     keep_wrote(run);
     run->doubted = true;
@@ -174,7 +173,7 @@ void run_answer_write(struct run *run, const struct facts *facts, const struct a
     if (step->class == CLASS_PULSE && open)
         run->owed = true;
     if (open && step->class != CLASS_STATE && !step->repeatable) {
-        doubt(run, facts, answer, now);
+        doubt(run, answer, now);
         return;
     }
     if (!read_back_doubt(run, facts, answer, trouble, now))

@@ -11,12 +11,12 @@ static const char *verb(const struct operation *operation)
 
 void sentence_trouble(char *text, size_t size, const struct site *site, size_t device,
                       const struct operation *operation, const struct answer *answer,
-                      unsigned tries, int64_t timeout_us)
+                      unsigned tries, int64_t least_us, int64_t most_us)
 {
     const struct device *at = &site->devices[device];
     const char *line = site->lines[at->line].name;
     char where[48];
-    char times[24] = "";
+    char times[24] = "", waited[32] = "";
 
     point_where(&(struct point){.table = operation->table, .address = operation->address},
                 where, sizeof(where));
@@ -25,8 +25,10 @@ void sentence_trouble(char *text, size_t size, const struct site *site, size_t d
 
     switch (answer->result) {
     case ANSWER_SILENT:
-        snprintf(text, size, "unit %u on line %s did not answer in %lld ms%s", at->unit, line,
-                 (long long)(timeout_us / 1000), times);
+        if (least_us / 1000 != most_us / 1000)
+            snprintf(waited, sizeof(waited), "%lld to ", (long long)(least_us / 1000));
+        snprintf(text, size, "unit %u on line %s did not answer in %s%lld ms%s", at->unit, line,
+                 waited, (long long)(most_us / 1000), times);
         return;
     case ANSWER_BAD_REPLY:
         snprintf(text, size, "unit %u on line %s gave no valid answer to %s %s: %s%s", at->unit,

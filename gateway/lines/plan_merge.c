@@ -10,9 +10,7 @@ static bool is_bit_table(enum table table)
     return table == TABLE_COIL || table == TABLE_DISCRETE;
 }
 
-/* The function that a write of the point has to use, 0 for the adapter's choice: what the point
-   says, else what is left where the profile says that the device has only one of the two. */
-static uint8_t function_of(const struct profile *profile, const struct point *point)
+uint8_t plan_write_function(const struct profile *profile, const struct point *point)
 {
     uint8_t one = point->table == TABLE_COIL ? 5 : 6,
             many = point->table == TABLE_COIL ? 15 : 16;
@@ -106,7 +104,7 @@ static void words_operation(struct operation *operation, const struct profile *p
     operation->count = 0;
     for (size_t i = 0; i < count; i++) {
         const struct point *point = &profile->points[wants[i].point];
-        uint8_t function = function_of(profile, point);
+        uint8_t function = plan_write_function(profile, point);
         if (function)
             operation->function = function;
         memcpy(operation->words + operation->count, wants[i].words,
@@ -117,14 +115,23 @@ static void words_operation(struct operation *operation, const struct profile *p
         operation->function = 0;
 }
 
+static bool asks_for_function(const struct plan_step *step, const struct profile *profile)
+{
+    for (size_t i = 0; i < step->item_count; i++) {
+        if (profile->points[step->items[i].point].write_with)
+            return true;
+    }
+    return false;
+}
+
 /* With function 23 the write and its read-back are one transaction, where nothing has to settle
-   between them and no function is asked for. */
+   between them and no point asks for another function. */
 static void join_readback(struct plan_step *step, const struct profile *profile)
 {
     struct operation *operation = &step->operation;
 
     if (operation->kind != OPERATION_WRITE || operation->table != TABLE_HOLDING ||
-        operation->function || !step->verify || step->settle_ms > 0 ||
+        asks_for_function(step, profile) || !step->verify || step->settle_ms > 0 ||
         operation->count > WRITE_READ_MAX ||
         operation->count > read_most(profile, TABLE_HOLDING) ||
         !profile_has_function(profile, FUNCTION_WRITE_READ))
@@ -202,7 +209,7 @@ static bool joins(const struct profile *profile, const struct want *wants, size_
     const struct point *first = &profile->points[wants[0].point];
     const struct point *last = &profile->points[wants[count - 1].point];
     const struct point *point = &profile->points[next->point];
-    uint8_t a = function_of(profile, last), b = function_of(profile, point);
+    uint8_t a = plan_write_function(profile, last), b = plan_write_function(profile, point);
 
     if (next->class != CLASS_STATE || wants[0].class != CLASS_STATE ||
         next->repeatable != wants[0].repeatable || point->table != first->table)
@@ -256,7 +263,7 @@ int build_writes(struct build *build, const struct want *wants, size_t count)
              done + n < count && joins(build->profile, wants + done, n, wants + done + n);)
             n++;
         if (point->count > 1 && !point->bit_count &&
-            is_single(function_of(build->profile, point))) {
+            is_single(plan_write_function(build->profile, point))) {
             if (write_parts(build, &wants[done]) != 0)
                 return -ENOMEM;
             continue;

@@ -1,5 +1,7 @@
 #include "links/mqtt.h"
 
+#include "links/hurry.h"
+
 #include <MQTTAsync.h>
 #include <errno.h>
 #include <stdio.h>
@@ -59,15 +61,25 @@ static int on_tls_error(const char *text, size_t size, void *ctx)
     return 1;
 }
 
+static void hurry(const struct mqtt *mqtt)
+{
+    const char *colon = strrchr(mqtt->settings.uri, ':');
+
+    if (colon)
+        hurry_connections((uint16_t)strtoul(colon + 1, NULL, 10));
+}
+
 static void on_connected(void *ctx, MQTTAsync_successData *ok)
 {
     (void)ok;
+    hurry(ctx);
     tell(ctx, &(struct mqtt_event){.kind = MQTT_CONNECTED});
 }
 
 static void on_connected5(void *ctx, MQTTAsync_successData5 *ok)
 {
     (void)ok;
+    hurry(ctx);
     tell(ctx, &(struct mqtt_event){.kind = MQTT_CONNECTED});
 }
 

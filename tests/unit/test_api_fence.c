@@ -265,6 +265,9 @@ static void without_descriptors_the_listener_rests_and_comes_back(void **state)
 {
     struct world *world = *state;
     struct rlimit before, none;
+
+    if (getenv("UNDER_VALGRIND")) /* it accepts, finds the limit, and hangs up */
+        skip();
     int fd = client_open(world), spare = dup(fd);
 
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);

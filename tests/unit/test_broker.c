@@ -381,11 +381,13 @@ static int hold_job(const char *number)
     return 1;
 }
 
+static char *program; /* by name: /proc/self/exe would be valgrind */
+
 static void a_job_that_was_not_stored_comes_again(void **state)
 {
     (void)state;
     char number[8], line[20];
-    char *words[] = {(char[]){"/proc/self/exe"}, (char[]){"--hold"}, number, NULL};
+    char *words[] = {program, (char[]){"--hold"}, number, NULL};
     struct request *request;
     struct broker *link;
     FILE *output;
@@ -656,6 +658,7 @@ int main(int argc, char **argv)
     };
 
     signal(SIGPIPE, SIG_IGN);
+    program = argv[0];
     if (argc == 3 && strcmp(argv[1], "--hold") == 0)
         return hold_job(argv[2]);
     if (access("/usr/sbin/mosquitto", X_OK) != 0 ||

@@ -291,6 +291,18 @@ static void function_23_writes_and_reads_back_at_once(void **state)
     assert_patch("{\"a\":1,\"b\":2}", "write16 10x2");
 }
 
+static void function_23_needs_no_function_6_beside_it(void **state)
+{
+    (void)state;
+    f.profile.functions = 1u << 3 | 1u << 16 | 1u << 23;
+    fixture_point(&f, "a", POINT_UINT16, 10);
+    assert_patch("{\"a\":1}", "write_read23 10x1");
+    f.profile.functions = 1u << 3 | 1u << 6 | 1u << 23;
+    assert_patch("{\"a\":1}", "write_read23 10x1");
+    f.points[0].write_with = 6;
+    assert_patch("{\"a\":1}", "write6 10x1");
+}
+
 /* --- patches --- */
 
 static void each_property_of_a_patch_stands_alone(void **state)
@@ -635,6 +647,7 @@ int main(void)
         TEST(function_6_takes_one_register_at_a_time),
         TEST(a_device_without_function_16_is_written_with_6),
         TEST(function_23_writes_and_reads_back_at_once),
+        TEST(function_23_needs_no_function_6_beside_it),
         TEST(each_property_of_a_patch_stands_alone),
         TEST(properties_are_found_by_their_path),
         TEST(an_empty_patch_has_no_steps),

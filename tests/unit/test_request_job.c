@@ -210,6 +210,23 @@ static void a_twin_job_in_a_wrong_shape_is_told_the_path(void **state)
     assert_refused("{" TWIN "null" ALL, "updateTwin is missing");
 }
 
+static void a_twin_beyond_the_limits_of_a_twin_is_refused(void **state)
+{
+    (void)state;
+    char big[9000], text[9500];
+
+    memset(big, 'x', sizeof(big));
+    snprintf(text, sizeof(text),
+             "{" TWIN "{\"properties\":{\"desired\":{\"a\":\"%.5000s\"}}}" ALL, big);
+    assert_refused(text, "updateTwin.properties.desired: ");
+    assert_refused("{" TWIN "{\"properties\":{\"desired\":{\"a b\":1}}}" ALL,
+                   "updateTwin.properties.desired: ");
+    assert_refused("{" TWIN "{\"tags\":{\"a.b\":1}}" ALL, "updateTwin.tags: ");
+    assert_refused("{" TWIN "{\"tags\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":"
+                   "{\"a\":{\"a\":{\"a\":{\"a\":1}}}}}}}}}}}}" ALL,
+                   "updateTwin.tags: ");
+}
+
 static void a_method_job_without_a_good_name_is_refused(void **state)
 {
     (void)state;
@@ -265,6 +282,7 @@ int main(void)
         cmocka_unit_test(a_wrong_condition_is_refused_with_its_position),
         cmocka_unit_test(a_twin_job_takes_desired_and_tags_and_nothing_else),
         cmocka_unit_test(a_twin_job_in_a_wrong_shape_is_told_the_path),
+        cmocka_unit_test(a_twin_beyond_the_limits_of_a_twin_is_refused),
         cmocka_unit_test(a_method_job_without_a_good_name_is_refused),
         cmocka_unit_test(a_job_with_rollout_is_refused_not_run_without_it),
         cmocka_unit_test(a_job_id_obeys_the_rules),

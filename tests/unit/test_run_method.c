@@ -381,6 +381,18 @@ static void a_pulse_writes_back_what_it_found(void **state)
     assert_int_equal(bench.holding[120], 3);
 }
 
+static void what_is_written_back_uses_a_function_that_the_device_has(void **state)
+{
+    (void)state;
+    bench.fixture.profile.functions = 1u << 3 | 1u << 16;
+    add_pulse(5000);
+    play();
+    assert_code(&bench, CODE_NONE);
+    assert_int_equal(bench.trick, 3); /* read, write, write back */
+    assert_int_equal(bench.operations[1].function, 16);
+    assert_int_equal(bench.operations[2].function, 16);
+}
+
 static void a_pulse_is_paid_back_after_a_cancel(void **state)
 {
     (void)state;
@@ -579,6 +591,7 @@ int main(void)
         TEST(the_last_look_at_an_expectation_is_at_its_end),
         TEST(an_expectation_may_be_a_range),
         TEST(a_pulse_writes_back_what_it_found),
+        TEST(what_is_written_back_uses_a_function_that_the_device_has),
         TEST(a_pulse_is_paid_back_after_a_cancel),
         TEST(a_pulse_in_doubt_is_paid_back_and_stays_unknown),
         TEST(a_pulse_waits_for_the_line_to_be_paid_back),

@@ -1,0 +1,30 @@
+# Builds for another Debian architecture against a sysroot made by mmdebstrap:
+#   cmake -DCMAKE_TOOLCHAIN_FILE=cmake/cross.cmake -DCROSS=arm64 -DSYSROOT=build/sysroot-arm64
+# Tests run by qemu's user mode.
+set(CROSS "" CACHE STRING "Debian architecture: arm64 or armhf")
+set(SYSROOT "" CACHE PATH "libraries and headers of that architecture")
+set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES CROSS SYSROOT)
+
+if(CROSS STREQUAL "arm64")
+    set(CMAKE_SYSTEM_PROCESSOR aarch64)
+    set(triplet aarch64-linux-gnu)
+    set(emulator qemu-aarch64-static)
+elseif(CROSS STREQUAL "armhf")
+    set(CMAKE_SYSTEM_PROCESSOR armv7l)
+    set(triplet arm-linux-gnueabihf)
+    set(emulator qemu-arm-static)
+else()
+    message(FATAL_ERROR "CROSS is \"${CROSS}\"; it must be arm64 or armhf")
+endif()
+
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_C_COMPILER ${triplet}-gcc)
+set(CMAKE_SYSROOT ${SYSROOT})
+set(CMAKE_FIND_ROOT_PATH ${SYSROOT})
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_LIBRARY_ARCHITECTURE ${triplet})
+set(CMAKE_CROSSCOMPILING_EMULATOR ${emulator} -L ${SYSROOT})
+set(ENV{PKG_CONFIG_SYSROOT_DIR} ${SYSROOT})
+set(ENV{PKG_CONFIG_LIBDIR} ${SYSROOT}/usr/lib/${triplet}/pkgconfig:${SYSROOT}/usr/share/pkgconfig)
