@@ -52,6 +52,10 @@ int engine_new(struct engine **ret, const struct engine_settings *settings, stru
         device->heard_us = INT64_MIN;
         device->since_ms = now.wall_ms;
     }
+    if (polls_open(engine, now) < 0) {
+        engine_free(engine);
+        return -ENOMEM;
+    }
     *ret = engine;
     return 0;
 }
@@ -92,6 +96,7 @@ void engine_free(struct engine *engine)
     for (size_t i = 0; engine->old_jobs && i < OLD_JOBS_MOST; i++)
         free(engine->old_jobs[i].id);
     free(engine->old_jobs);
+    polls_close(engine);
     free(engine->devices);
     free(engine->lines);
     free(engine);

@@ -47,7 +47,8 @@ void engine_tick(struct engine *engine, struct moment now);
 enum { ENGINE_LINE_ROOM = 2 };
 /* NULL: nothing to do now. To be asked only while fewer than ENGINE_LINE_ROOM are out. */
 struct work *engine_next_work(struct engine *engine, size_t line, struct moment now);
-/* A call waits while a lesser operation lies in the line's slot: that one is to be taken back.
+/* A call, or a task, waits while a lesser operation lies in the line's slot: that one is to be
+ * taken back.
  */
 bool engine_wants_recall(struct engine *engine, size_t line, struct moment now);
 /* ... and was; it is asked for again later. */
@@ -79,6 +80,8 @@ json_t *engine_query_json(struct engine *engine, const struct query *query, size
 json_t *engine_devices_json(struct engine *engine, const char *device_id);
 /* The hub's twin document, or NULL: no such device. */
 json_t *engine_twin_json(struct engine *engine, const char *device_id);
+/* How much of a line's time its polls ask for; above 100 they come late, all by one share. */
+unsigned engine_poll_percent(const struct engine *engine, size_t line);
 /* Lines, devices, jobs, store. */
 json_t *engine_status_json(struct engine *engine, struct moment now);
 

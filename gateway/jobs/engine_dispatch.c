@@ -162,8 +162,9 @@ static struct work *hand_out(struct engine *engine, size_t device, enum rank ran
     state->out = true;
     state->served = ++engine->served;
     line->out++;
-    line->urgent = rank == RANK_URGENT;
+    line->last = rank;
     state->probed = rank == RANK_REPEAT || rank == RANK_DEAD || rank == RANK_PROBE ||
+                    (rank == RANK_POLL && state->health == HEALTH_UNKNOWN) ||
                     state->health == HEALTH_OFFLINE || expecting;
     line->probes += state->probed;
     return work;
@@ -283,6 +284,7 @@ struct work *engine_next_work(struct engine *engine, size_t index, struct moment
         work = choice->task ? next_of_task(engine, choice->task, rank, now)
                             : hand_out_own(engine, choice->device, rank);
         if (work) {
+            line->earned = (ready & ((1u << rank) - 1)) != 0;
             turn_took(&line->turn, ready, rank);
             return work;
         }
@@ -297,9 +299,12 @@ bool engine_wants_recall(struct engine *engine, size_t index, struct moment now)
     struct line_state *line = &engine->lines[index];
     struct choice best[RANK_COUNT];
 
-    if (line->calls == 0 || line->urgent || line->out < ENGINE_LINE_ROOM)
+    if (line->waiting == 0 || line->earned || line->out < ENGINE_LINE_ROOM)
         return false;
-    return look_around(engine, line, now, best) & 1u << RANK_URGENT;
+    if (line->last >= RANK_POLL)
+        return (look_around(engine, line, now, best) & ((1u << RANK_REPEAT) - 1)) != 0;
+    return line->calls > 0 && line->last != RANK_URGENT &&
+           look_around(engine, line, now, best) & 1u << RANK_URGENT;
 }
 
 static void is_back(struct engine *engine, struct line_state *line, size_t device)

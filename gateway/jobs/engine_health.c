@@ -108,13 +108,17 @@ enum rank device_own(const struct engine *engine, size_t device, struct moment n
     const struct line_state *line = &engine->lines[engine->site->devices[device].line];
     struct operation probe;
 
-    if (state->health != HEALTH_OFFLINE ||
-        !probe_operation(device_profile(engine, device), &probe))
+    if (state->health != HEALTH_OFFLINE)
+        return poll_due(engine, device, now, turn, when);
+    if (!probe_operation(device_profile(engine, device), &probe))
         return RANK_COUNT;
     if (line->waiting > 0 && health_probe_is_long(&state->learned))
         return RANK_COUNT;
     *turn = state->served;
-    *when = state->learned.probe_us > now.boot_us ? state->learned.probe_us : 0;
+    int64_t at_us = state->learned.probe_us;
+    if (at_us < state->learned.unanswered.until_us)
+        at_us = state->learned.unanswered.until_us;
+    *when = at_us > now.boot_us ? at_us : 0;
     return RANK_PROBE;
 }
 
@@ -122,8 +126,10 @@ bool device_own_work(struct engine *engine, size_t device, enum rank rank, struc
 {
     struct health_bounds bounds = device_bounds(engine, device);
 
-    (void)rank;
     work->number = OWN_WORK;
+    engine->devices[device].polling = rank == RANK_POLL;
+    if (rank == RANK_POLL)
+        return poll_work(engine, device, work);
     work->limits.timeout_us = health_probe_timeout_us(
         &engine->devices[device].learned, device_slowest_us(engine, device), &bounds);
     return probe_operation(device_profile(engine, device), &work->operation);
@@ -133,9 +139,10 @@ void device_own_answer(struct engine *engine, struct work *work, struct moment n
 {
     struct device_state *state = &engine->devices[work->device];
     const struct answer *answer = &work->answer;
-    bool offline = state->health == HEALTH_OFFLINE;
 
     device_judge(engine, work, false, now);
-    if (offline && answer->result == ANSWER_BAD_REPLY)
+    if (state->polling)
+        poll_answer(engine, work, now);
+    else if (answer->result == ANSWER_BAD_REPLY)
         health_put_off(&state->learned, now.boot_us, answer->ended_us - answer->started_us);
 }

@@ -11,6 +11,7 @@
 #include "jobs/engine.h"
 #include "jobs/run.h"
 #include "lines/health.h"
+#include "lines/poll_plan.h"
 #include "lines/turn.h"
 
 /* Stored by number: add at the end, never renumber. */
@@ -83,6 +84,13 @@ struct job {
 
 enum health { HEALTH_UNKNOWN = 0, HEALTH_ONLINE = 1, HEALTH_OFFLINE = 2 };
 
+/* One block of a device's polled points. */
+struct poll_state {
+    int64_t due_us;
+    uint16_t nth;  /* of its reads, the next one */
+    uint8_t level; /* how it is read: enum poll_level */
+};
+
 struct device_state {
     struct task *running;
     struct task *first; /* queue */
@@ -94,6 +102,11 @@ struct device_state {
     unsigned silent;    /* answers missing in a row */
     int64_t timeout_us; /* of its last operation */
     struct device_health learned;
+    struct poll_state *polls; /* one a block of its profile's poll plan; NULL: not polled */
+    uint16_t
+        *words;    /* what was told last: the plan's words, then for each item if it is known */
+    size_t polled; /* the block that is out */
+    bool polling;  /* ... or was last; else it was a probe */
     enum health health;
     int64_t since_ms;
     char *last_outcome; /* JSON text, or NULL */
@@ -108,7 +121,8 @@ struct line_state {
     size_t device_count;
     size_t waiting; /* tasks queued or running on it */
     size_t calls;   /* urgent ones among them */
-    bool urgent;    /* the last operation that was handed out is of a call */
+    enum rank last; /* of the operation that was handed out last */
+    bool earned;    /* it had been passed over for long enough: it is not taken back */
     struct turn turn;
     unsigned out;    /* operations that are at the line */
     unsigned probes; /* of these, such as may well end in a time-out: nothing goes behind */
@@ -152,6 +166,7 @@ struct engine {
     uint64_t boot, calls;
     int64_t since_ms;
     struct device_state *devices;
+    struct poll_plan *poll_plans; /* one a profile */
     struct line_state *lines;
     struct job *newest, *oldest;
     size_t ended, ended_tasks; /* of what is over and still kept */
@@ -242,6 +257,14 @@ enum rank device_own(const struct engine *engine, size_t device, struct moment n
                      uint64_t *turn, int64_t *when);
 bool device_own_work(struct engine *engine, size_t device, enum rank rank, struct work *work);
 void device_own_answer(struct engine *engine, struct work *work, struct moment now);
+
+/* engine_poll.c */
+int polls_open(struct engine *engine, struct moment now);
+void polls_close(struct engine *engine);
+enum rank poll_due(const struct engine *engine, size_t device, struct moment now,
+                   uint64_t *turn, int64_t *when);
+bool poll_work(struct engine *engine, size_t device, struct work *work);
+void poll_answer(struct engine *engine, const struct work *work, struct moment now);
 
 /* engine_reports.c */
 uint64_t engine_keep(struct engine *engine, enum record_kind kind, const char *job_id,

@@ -1,11 +1,11 @@
 #include "lines/turn.h"
 
 /* So often a rank is passed over at most. A job's step waits for at most three calls in a row;
-   a poll may cost the rest a twentieth of the line, a silent device one time-out in a hundred
+   a poll may cost the rest a fortieth of the line, a silent device one time-out in a hundred
    operations. */
 static const unsigned patience[RANK_COUNT] = {
     [RANK_URGENT] = 0, [RANK_STEP] = 3,  [RANK_READBACK] = 32, [RANK_REPEAT] = 48,
-    [RANK_DEAD] = 100, [RANK_POLL] = 20, [RANK_PROBE] = 100,
+    [RANK_DEAD] = 100, [RANK_POLL] = 40, [RANK_PROBE] = 100,
 };
 
 enum rank turn_next(const struct turn *turn, unsigned ready)

@@ -150,6 +150,22 @@ def write_read(runs):
         return [Row("write and read-back by FC23", 1.04, times, note=silence_note(floor))]
 
 
+def polled(runs):
+    """One write each while polling would fill 58 % of the line."""
+    least = limit_s([READ]) + 3.5 * 11 / 19200  # a round of polls
+    points = f"watched = {{ holding = 400; poll = {least / 0.58:.3f}; }};"
+    with Floor(text=profile(points=points)) as floor:
+        floor.start()
+        floor.write()
+        time.sleep(2)  # every device was polled
+        before = floor.sim.dump()["lines"]["line0"]["frames"]
+        time.sleep(5)
+        rate = (floor.sim.dump()["lines"]["line0"]["frames"] - before) / 5 * least / UNITS
+        times = [floor.timed(floor.write()) / limit_s([WRITE]) for _ in range(runs)]
+        return [Row("while polling would fill 58 % of the line", 1.06, times,
+                    note=f"idle, polls fill {rate * 100:.0f} %; {silence_note(floor)}")]
+
+
 def reboots(runs):
     """31 reboots: trigger, wait, expect."""
     rows = []
@@ -310,5 +326,5 @@ def ten_thousand(_):
             Row("memory of a site of 124 devices", 4.0, [floor / 1024], unit=" MB")]
 
 
-ROWS = [plain, checked, many_lines, never_met, known_dead, lossy, patch, write_read, reboots,
+ROWS = [plain, checked, many_lines, never_met, known_dead, lossy, polled, patch, write_read, reboots,
         first_byte, calls, idle, slow_baud, fast_baud, ten_thousand]

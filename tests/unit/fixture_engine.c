@@ -195,6 +195,12 @@ static void answer(struct world *world, struct work *work, int64_t started_us)
         work->answer.exception = device->exception;
         return;
     }
+    if (!writes && device->missing >= operation->address &&
+        device->missing < operation->address + operation->count) {
+        work->answer.result = ANSWER_EXCEPTION;
+        work->answer.exception = 2;
+        return;
+    }
     if (writes) {
         obey(world, device, operation);
         return;

@@ -26,6 +26,7 @@ struct world_device {
     bool dead;
     bool deaf;         /* accepts writes and keeps its values */
     uint8_t exception; /* of every write */
+    uint16_t missing;  /* reads over this register are refused; 0: none */
     int64_t reboot_us; /* how long a write to "control" makes it silent */
     int64_t silent_until_us;
     uint16_t setpoint, mode, state;

@@ -48,10 +48,10 @@ static void every_fourth_turn_is_left_to_jobs_while_calls_keep_coming(void **sta
     assert_int_equal(share(READY(RANK_URGENT) | READY(RANK_STEP), RANK_STEP, 400), 100);
 }
 
-static void polls_get_less_than_a_twentieth_of_a_busy_line(void **state)
+static void polls_get_a_fortieth_of_a_busy_line(void **state)
 {
     (void)state;
-    assert_int_equal(share(READY(RANK_STEP) | READY(RANK_POLL), RANK_POLL, 210), 10);
+    assert_int_equal(share(READY(RANK_STEP) | READY(RANK_POLL), RANK_POLL, 410), 10);
 }
 
 static void nothing_starves(void **state)
@@ -84,7 +84,7 @@ int main(void)
         cmocka_unit_test(the_lowest_rank_goes_first),
         cmocka_unit_test(a_line_without_work_has_no_turn),
         cmocka_unit_test(every_fourth_turn_is_left_to_jobs_while_calls_keep_coming),
-        cmocka_unit_test(polls_get_less_than_a_twentieth_of_a_busy_line),
+        cmocka_unit_test(polls_get_a_fortieth_of_a_busy_line),
         cmocka_unit_test(nothing_starves),
         cmocka_unit_test(patience_begins_anew_when_there_was_nothing_to_do),
     };
