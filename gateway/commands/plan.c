@@ -1,6 +1,6 @@
 #include "commands/plan.h"
 
-#include "commands/plan_show.h"
+#include "lines/plan_show.h"
 #include "jobs/request.h"
 #include "site/problems.h"
 #include "site/value.h"

@@ -169,6 +169,11 @@ void exchange_free(struct exchange *exchange); /* not its evhttp_request */
 void exchange_ask(struct exchange *exchange, enum waiting waiting, struct request *request);
 bool exchange_read_json(struct exchange *exchange, json_t **ret); /* false: it was refused */
 
+/* --- api_page.c: for people --- */
+void get_page(struct exchange *exchange);
+void get_detail(struct exchange *exchange);
+void post_plan(struct exchange *exchange);
+
 /* --- api_metrics.c --- */
 void get_metrics(struct exchange *exchange);
 

@@ -39,6 +39,8 @@ static const struct route routes[] = {
     {POST, RIGHT_CALL, "twins/*/methods", post_method},
     {POST, RIGHT_READ, "jobgate/v1/devices/*/read", post_read},
     {POST, RIGHT_CALL, "jobgate/v1/devices/*/write", post_write},
+    {GET, RIGHT_READ, "jobgate/v1/devices/*", get_detail},
+    {POST, RIGHT_READ, "jobgate/v1/devices/*/plan", post_plan},
     {GET, RIGHT_READ, "jobgate/v1/status", get_status},
     {GET, 0, "jobgate/v1/session", get_session},
     {POST, 0, "jobgate/v1/signin", post_signin},
@@ -46,6 +48,8 @@ static const struct route routes[] = {
     {GET, 0, "healthz", get_health},
     {GET, API_RIGHT_METRICS, "metrics", get_metrics},
     {GET, RIGHT_READ, "events", get_events},
+    {GET, 0, "", get_page},
+    {GET, 0, "page/*", get_page},
 };
 
 static bool fits(const struct route *route, struct exchange *exchange)
@@ -65,7 +69,7 @@ static bool fits(const struct route *route, struct exchange *exchange)
         if (*pattern == '/')
             pattern++;
     }
-    return *pattern == '\0' && exchange->target.segment_count > 0;
+    return *pattern == '\0';
 }
 
 /* Clients that cannot send PATCH say so in a header. */

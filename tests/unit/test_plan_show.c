@@ -1,5 +1,5 @@
 /* The demo's site, read and planned for, as `jobgate plan` shows it. */
-#include "commands/plan_show.h"
+#include "lines/plan_show.h"
 #include "site/problems.h"
 
 #include <setjmp.h>

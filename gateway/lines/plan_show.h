@@ -1,6 +1,6 @@
 /* Shows a plan for one device: in words and frames for people, or as JSON. */
-#ifndef JOBGATE_COMMANDS_PLAN_SHOW_H
-#define JOBGATE_COMMANDS_PLAN_SHOW_H
+#ifndef JOBGATE_LINES_PLAN_SHOW_H
+#define JOBGATE_LINES_PLAN_SHOW_H
 
 #include "lines/plan.h"
 

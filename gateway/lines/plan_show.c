@@ -1,4 +1,4 @@
-#include "commands/plan_show.h"
+#include "lines/plan_show.h"
 
 #include "site/value.h"
 
