@@ -39,8 +39,8 @@ struct operation {
     enum table table;
     uint8_t unit;
     uint8_t function; /* the function code that the device wants (5, 6, 15, 16, 22, 23); 0: the
-                         adapter chooses. MASK: 22, or 0 for read-modify-write by a read and a
-                         write (with 6) that nothing comes between on this line */
+                         adapter chooses. MASK: 22, else read-modify-write by a read and a
+                         write (6 or 16) that nothing comes between on this line */
     uint16_t address; /* zero-based, as on the wire */
     uint16_t count;
     uint16_t read_address; /* WRITE_READ: what is read; its table is holding */

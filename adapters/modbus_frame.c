@@ -77,6 +77,17 @@ static unsigned write_function(const struct operation *operation)
     return operation->count == 1 ? MODBUS_WRITE_REGISTER : MODBUS_WRITE_REGISTERS;
 }
 
+static const char *refuse_mask(const struct operation *operation)
+{
+    if (operation->table != TABLE_HOLDING)
+        return "only holding registers have a mask";
+    if (operation->function && operation->function != MODBUS_MASK_WRITE &&
+        operation->function != MODBUS_WRITE_REGISTER &&
+        operation->function != MODBUS_WRITE_REGISTERS)
+        return "this function does not write a register";
+    return NULL;
+}
+
 static const char *refuse_write(const struct operation *operation)
 {
     bool one = operation->function == MODBUS_WRITE_COIL ||
@@ -104,7 +115,7 @@ const char *operation_refuse(bool serial, const struct operation *operation)
     if (serial && (operation->unit == 0 || operation->unit > 247))
         return "a serial bus has units 1 to 247";
     if (operation->kind == OPERATION_MASK)
-        return operation->table == TABLE_HOLDING ? NULL : "only holding registers have a mask";
+        return refuse_mask(operation);
     if (operation->count == 0 || operation->count > ADAPTER_WORDS_MAX)
         return "the count must be 1 to 125";
     if (operation->address + operation->count > 0x10000)
@@ -216,7 +227,7 @@ struct operation mask_write(const struct operation *operation, uint16_t before)
     return (struct operation){.kind = OPERATION_WRITE,
                               .table = operation->table,
                               .unit = operation->unit,
-                              .function = MODBUS_WRITE_REGISTER,
+                              .function = operation->function,
                               .address = operation->address,
                               .count = 1,
                               .words = {(uint16_t)(value & 0xFFFF)}};

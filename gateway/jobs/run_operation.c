@@ -20,7 +20,6 @@ static void back_operation(const struct run *run, size_t point_index,
         uint16_t mask = (uint16_t)(((1u << point->bit_count) - 1) << point->bit_low);
 
         operation->kind = OPERATION_MASK;
-        operation->function = profile_has_function(run_profile(run), 22) ? 22 : 0;
         operation->and_mask = (uint16_t)~mask;
         operation->or_mask = words[0] & mask;
         return;

@@ -130,8 +130,9 @@ int plan_step_split(struct plan_step *ret, const struct site *site, const struct
                     size_t step, size_t item);
 void plan_step_deinit(struct plan_step *step);
 
-/* The function that a write of the point has to use, 0 for the adapter's choice: what the point
-   says, else what is left where the profile says that the device has only one of the two. */
+/* The function that a write of the point has to use, 0 for the adapter's choice: 22 for bits
+   where the device has it, else what the point says, else what is left where the profile says
+   that the device has only one of the two. */
 uint8_t plan_write_function(const struct profile *profile, const struct point *point);
 
 #endif

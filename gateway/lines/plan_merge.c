@@ -15,6 +15,8 @@ uint8_t plan_write_function(const struct profile *profile, const struct point *p
     uint8_t one = point->table == TABLE_COIL ? 5 : 6,
             many = point->table == TABLE_COIL ? 15 : 16;
 
+    if (point->bit_count > 0 && profile_has_function(profile, FUNCTION_MASK))
+        return FUNCTION_MASK;
     if (point->write_with || !profile->functions)
         return point->write_with;
     if (profile_has_function(profile, one) == profile_has_function(profile, many))
@@ -87,7 +89,7 @@ static void mask_operation(struct operation *operation, const struct profile *pr
     uint16_t mask = 0;
 
     operation->kind = OPERATION_MASK;
-    operation->function = profile_has_function(profile, FUNCTION_MASK) ? FUNCTION_MASK : 0;
+    operation->function = plan_write_function(profile, &profile->points[wants[0].point]);
     operation->count = 1;
     for (size_t i = 0; i < count; i++) {
         uint16_t bits = value_mask(&profile->points[wants[i].point]);

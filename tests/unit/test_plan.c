@@ -204,6 +204,8 @@ static void bit_fields_of_a_register_are_one_mask(void **state)
     assert_int_equal(plan->steps[1].item_count, 2);
     assert_int_equal(plan->steps[1].readback.count, 1);
     plan_free(plan);
+    f.profile.functions = 1u << 3 | 1u << 16; /* then it is read and written, by what it has */
+    assert_patch("{\"fan\":5}", "mask16 100x1");
 }
 
 static void fields_that_share_a_bit_are_written_one_after_the_other(void **state)
