@@ -4,7 +4,9 @@
 SPEC: {"tcp": bool, "dump": FILE, "units": {"1": {"holding": {"100": 210}, "input": {},
 "coil": {}, "discrete": {}, "ignores": [101], "rounds": {"120": 5}}}}. A unit has the registers
 that are named and answers exception 2 for all others. `ignores`: writes are accepted and
-forgotten; `rounds`: what is written is rounded to a multiple. SIGUSR1 writes the dump.
+forgotten; `rounds`: what is written is rounded to a multiple. SIGUSR1 writes the dump: what each
+unit holds, its `writes` [table, address, values] and its `functions` [code, address, count], each
+request that was carried out, a write with what it wrote.
 """
 import asyncio
 import json
@@ -38,19 +40,37 @@ class Block(ModbusSparseDataBlock):
         super().setValues(address, values, use_as_default)
 
 
+class Slave(ModbusSlaveContext):
+    """Remembers by which function its registers were reached."""
+
+    def __init__(self, *words, **more):
+        super().__init__(*words, **more)
+        self.functions = []
+
+    def getValues(self, fc_as_hex, address, count=1):
+        if fc_as_hex <= 4:  # pymodbus reads what it writes, too
+            self.functions.append([fc_as_hex, address, count])
+        return super().getValues(fc_as_hex, address, count)
+
+    def setValues(self, fc_as_hex, address, values):
+        self.functions.append([fc_as_hex, address, len(values)])
+        super().setValues(fc_as_hex, address, values)
+
+
 def make_unit(unit):
     writes = []
     blocks = {table: Block(table, unit.get(table, {}), unit, writes)
               for table in ("coil", "discrete", "input", "holding")}
-    slave = ModbusSlaveContext(co=blocks["coil"], di=blocks["discrete"], ir=blocks["input"],
-                               hr=blocks["holding"], zero_mode=True)
+    slave = Slave(co=blocks["coil"], di=blocks["discrete"], ir=blocks["input"],
+                  hr=blocks["holding"], zero_mode=True)
     return slave, blocks, writes
 
 
 def dump(path, units):
     told = {number: {**{table: {str(key): int(value) for key, value in block.values.items()}
-                        for table, block in blocks.items()}, "writes": writes}
-            for number, (_, blocks, writes) in units.items()}
+                        for table, block in blocks.items()}, "writes": writes,
+                     "functions": slave.functions}
+            for number, (slave, blocks, writes) in units.items()}
     with open(path + ".new", "w") as file:
         json.dump(told, file)
     os.rename(path + ".new", path)
