@@ -41,9 +41,7 @@ static enum tone tone_of_status(const char *status)
 {
     if (strcmp(status, "completed") == 0)
         return TONE_GOOD;
-    if (strcmp(status, "failed") == 0)
-        return TONE_BAD;
-    return strcmp(status, "canceled") == 0 ? TONE_WARN : TONE_DIM;
+    return strcmp(status, "failed") == 0 ? TONE_BAD : TONE_DIM;
 }
 
 /* A twin job's record has no method's answer: what was written stands beside it. */

@@ -125,6 +125,12 @@ static enum code objection(const struct engine *engine, const struct request *re
         snprintf(text, size, "the gateway is being stopped");
         return CODE_CANCELED;
     }
+    if (request->retained && !request->has_start) {
+        snprintf(text, size,
+                 "a retained job must carry a startTime; who finds it later must know when it "
+                 "was meant");
+        return CODE_BAD_REQUEST;
+    }
     if (active_jobs(engine) >= engine->site->store.max_jobs) {
         snprintf(text, size,
                  "%u jobs are active, more are not taken; try again when one has ended",

@@ -172,6 +172,18 @@ static bool find_place(const json_t *patch, const char *path, size_t *place)
     return false;
 }
 
+/* Most sentences about a value begin with its name already. */
+static void blame(const char *path, const char *why, char *text, size_t size)
+{
+    size_t length = strlen(path);
+    bool named = strncmp(why, path, length) == 0 && (why[length] == ':' || why[length] == ' ');
+
+    if (named)
+        snprintf(text, size, "%s", why);
+    else
+        snprintf(text, size, "%s: %s", path, why);
+}
+
 json_t *patch_payload(const struct task *task, enum code *code, char *text, size_t size)
 {
     const struct plan *plan = task->run->plan;
@@ -191,7 +203,7 @@ json_t *patch_payload(const struct task *task, enum code *code, char *text, size
         if (place < first) {
             first = place;
             *code = ends[i].code;
-            snprintf(text, size, "%s: %s", ends[i].path, ends[i].text);
+            blame(ends[i].path, ends[i].text, text, size);
         }
     }
     if (failed > 0 && count > 1) {

@@ -17,9 +17,8 @@ const char *task_state_name(enum task_state state)
     case TASK_COMPLETED:
         return "completed";
     case TASK_FAILED:
+    case TASK_CANCELED: /* a record that carries an error is failed; the code says why */
         return "failed";
-    case TASK_CANCELED:
-        return "canceled";
     case TASK_STATE_COUNT:
         break;
     }

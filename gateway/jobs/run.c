@@ -231,6 +231,11 @@ void run_interrupt(struct run *run)
     run_set_error(run, CODE_INTERRUPTED, text);
 }
 
+bool run_heard_lately(const struct facts *facts, struct moment now)
+{
+    return facts->heard_us > now.boot_us - HEARD_LATELY_US;
+}
+
 void run_count_try(struct run *run)
 {
     if (run->attempts < run->tries + 1)
@@ -301,7 +306,7 @@ static void start_write(struct run *run, const struct facts *facts, struct momen
 {
     const struct plan_step *step = run_step(run);
     struct operation probe;
-    bool heard = facts->heard_us > now.boot_us - HEARD_LATELY_US;
+    bool heard = run_heard_lately(facts, now);
 
     if (step->class != CLASS_STATE && !heard && probe_operation(run_profile(run), &probe))
         run->phase = PHASE_PROBE;

@@ -94,7 +94,9 @@ json_t *run_payload(const struct run *run)
             json_pack("{s:s, s:s}", "code", code_name(run->code), "description", run->text));
     if (run->plan->result_count > 0)
         json_object_set_new(payload, "writes", writes_json(run));
-    if (run->plan->read_count > 0)
-        json_object_set_new(payload, "values", values_json(run));
+    json_t *values = values_json(run);
+    if (json_object_size(values) > 0)
+        json_object_set(payload, "values", values);
+    json_decref(values);
     return payload;
 }

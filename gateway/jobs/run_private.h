@@ -43,6 +43,7 @@ void run_stop_step(struct run *run, struct moment now);
 void run_fail(struct run *run, enum code code, enum result result, const char *text,
               struct moment now);
 /* How often the present operation was tried, if it went well at the next try. */
+bool run_heard_lately(const struct facts *facts, struct moment now);
 void run_count_try(struct run *run);
 /* A step is left out because of a stop. */
 void run_interrupt(struct run *run);

@@ -124,7 +124,8 @@ static void written(struct run *run, const struct answer *answer, struct moment 
     run->due_us = now.boot_us + (int64_t)step->settle_ms * 1000;
 }
 
-/* The device spoke, but did not say whether it wrote. What it holds now can tell. */
+/* The device did not say whether it wrote, but it spoke, or did so lately: one that writes into
+   slow memory may be silent meanwhile. What it holds now can tell. */
 static bool read_back_doubt(struct run *run, const struct facts *facts,
                             const struct answer *answer, enum trouble trouble,
                             struct moment now)
@@ -134,7 +135,8 @@ static bool read_back_doubt(struct run *run, const struct facts *facts,
 
     if (step->class != CLASS_STATE || step->readback.count == 0 || step->items[0].part ||
         run->tries + 1 < facts->tries || facts->known_dead ||
-        (trouble != TROUBLE_MAYBE && trouble != TROUBLE_GARBLED))
+        (trouble != TROUBLE_MAYBE && trouble != TROUBLE_GARBLED &&
+         !(trouble == TROUBLE_SILENT && run_heard_lately(facts, now))))
         return false;
     run->tries++;
     if (run->attempts < run->tries)
@@ -189,7 +191,8 @@ static void doubt_stays(struct run *run, struct moment now)
     char text[300];
 
     snprintf(text, sizeof(text), "%s", first->text ? first->text : "");
-    run_fail(run, code, RESULT_UNKNOWN, text, now);
+    run_fail(run, code, code == CODE_DEVICE_TIMEOUT ? RESULT_NO_ANSWER : RESULT_UNKNOWN, text,
+             now);
 }
 
 static bool holds_all(const struct run *run, const struct answer *answer)

@@ -239,10 +239,6 @@ static int read_job(struct request **ret, const struct site *site, const struct 
     (*ret)->origin.topic = topic_share(site->broker->root, topic->job_id, site->id);
     if (!(*ret)->origin.topic)
         return -ENOMEM;
-    if (arrival->retained && !(*ret)->has_start)
-        return REFUSE(refusal, CODE_BAD_REQUEST,
-                      "a retained job must carry a startTime; who finds it later must know "
-                      "when it was meant");
     return 0;
 }
 

@@ -236,7 +236,7 @@ static void a_job_can_be_cancelled_before_it_is_safe(void **state)
     world.store_stalls = false;
     world_run(&world, SECONDS);
     assert_int_equal(world.frames, 0);
-    assert_string_equal(outcome("j", "d1", "status"), "canceled");
+    assert_string_equal(outcome("j", "d1", "status"), "failed");
     assert_string_equal(outcome("j", "d1", "error.code"), "Canceled");
     assert_string_equal(outcome("j", "d1", "outcome.deviceMethodResponse.status"), "499");
 }
@@ -350,6 +350,41 @@ static void a_retained_job_that_was_over_long_ago_is_ignored(void **state)
     assert_int_equal(world_count(&world, REPORT_OUTCOME, NULL, NULL), 0);
     assert_int_equal(world_count(&world, REPORT_SHARE, NULL, NULL), 0);
     assert_int_equal(world_count(&world, REPORT_STORED, NULL, NULL), 1);
+}
+
+static void give_retained_without_start(void)
+{
+    struct request *request;
+    struct refusal refusal;
+    char json[300];
+
+    snprintf(json, sizeof(json), "{%s,\"queryCondition\":\"*\"}", METHOD_JOB);
+    request_read_job(&request, LINK_BROKER, "j", json, strlen(json), &refusal);
+    request->retained = true;
+    request->origin.ticket = 1;
+    world_give(&world, request);
+    world_run(&world, SECONDS);
+}
+
+static void a_retained_job_needs_a_start_time(void **state)
+{
+    (void)state;
+    open_write();
+    give_retained_without_start();
+    assert_int_equal(world_last(&world, REPORT_ANSWER, "j", NULL)->code, CODE_BAD_REQUEST);
+    assert_int_equal(world.frames, 0);
+}
+
+static void a_known_job_found_retained_without_start_time_has_its_true_share(void **state)
+{
+    (void)state;
+    open_write();
+    world_go(&world, "j", "*");
+    world_finish(&world);
+    give_retained_without_start();
+    assert_string_equal(world_said(world_last(&world, REPORT_SHARE, "j", NULL), "status"),
+                        "completed");
+    assert_int_equal(world_count(&world, REPORT_ANSWER, "j", NULL), 1); /* the first one's */
 }
 
 static void the_deadline_of_the_broker_counts_from_the_start_time(void **state)
@@ -466,6 +501,8 @@ int main(void)
         TEST(a_start_in_the_past_means_now_at_the_api),
         TEST(a_job_of_the_broker_that_is_over_before_it_could_start_expires),
         TEST(a_retained_job_that_was_over_long_ago_is_ignored),
+        TEST(a_retained_job_needs_a_start_time),
+        TEST(a_known_job_found_retained_without_start_time_has_its_true_share),
         TEST(the_deadline_of_the_broker_counts_from_the_start_time),
         TEST(the_end_of_its_time_expires_what_has_not_begun),
         TEST(a_clock_that_jumps_expires_nothing),

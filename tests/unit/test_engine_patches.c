@@ -74,7 +74,7 @@ static void valid_properties_are_written_though_others_are_refused(void **state)
     const struct report *outcome = world_last(&world, REPORT_OUTCOME, NULL, "d1");
     assert_string_equal(world_said(outcome, "error.code"), "NotWritable");
     assert_string_equal(world_said(outcome, "error.description"),
-                        "2 of 3 properties failed; state: state cannot be written");
+                        "2 of 3 properties failed; state cannot be written");
 }
 
 static void the_error_is_the_first_in_the_order_of_the_patch(void **state)

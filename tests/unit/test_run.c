@@ -209,6 +209,35 @@ static void a_silent_device_fails_after_its_tries(void **state)
     assert_int_equal(bench.run.attempts, 3);
 }
 
+static void a_silent_write_that_reads_back_right_is_verified(void **state)
+{
+    (void)state;
+    script(0, 3, SILENT);
+    bench.holding[100] = 21;
+    play(ACTION_WRITE, "{\"setpoint\":21}");
+    assert_code(&bench, CODE_NONE);
+    assert_said(&bench, "writes.setpoint.result", "verified");
+    assert_int_equal(bench.run.attempts, 3);
+}
+
+static void a_silent_write_that_reads_back_wrong_had_no_answer(void **state)
+{
+    (void)state;
+    script(0, 3, SILENT);
+    play(ACTION_WRITE, "{\"setpoint\":21}");
+    assert_code(&bench, CODE_DEVICE_TIMEOUT);
+    assert_said(&bench, "writes.setpoint.result", "no_answer");
+}
+
+static void what_was_long_silent_is_not_read_back_after_a_silent_write(void **state)
+{
+    (void)state;
+    bench.facts.heard_us = INT64_MIN;
+    script(0, 10, SILENT);
+    play(ACTION_WRITE, "{\"setpoint\":21}");
+    assert_int_equal(bench.trick, 3);
+}
+
 static void a_device_known_to_be_dead_gets_one_try(void **state)
 {
     (void)state;
@@ -377,7 +406,7 @@ static void a_silent_device_fails_the_rest_of_a_patch_unsent(void **state)
     script(0, 20, SILENT);
     play(ACTION_PATCH, "{\"setpoint\":21,\"fan\":2}");
     assert_said(&bench, "writes.fan.result", "not_sent");
-    assert_int_equal(bench.trick, 3);
+    assert_int_equal(bench.trick, 4);
 }
 
 /* --- reads --- */
@@ -389,7 +418,8 @@ static void a_value_that_is_none_is_a_bad_reply(void **state)
     bench.holding[140] = 0x00FA;
     play(ACTION_READ, "[\"count\"]");
     assert_code(&bench, CODE_BAD_REPLY);
-    assert_said(&bench, "values", "{}");
+    assert_said(&bench, "error.code", "BadReply");
+    assert_said(&bench, "values", "nothing");
 }
 
 static void values_are_read_in_the_order_that_was_asked(void **state)
@@ -454,6 +484,9 @@ int main(void)
         TEST(a_method_stops_at_the_refused_point_of_a_merged_write),
         TEST(a_stop_between_split_points_is_told),
         TEST(a_silent_device_fails_after_its_tries),
+        TEST(a_silent_write_that_reads_back_right_is_verified),
+        TEST(a_silent_write_that_reads_back_wrong_had_no_answer),
+        TEST(what_was_long_silent_is_not_read_back_after_a_silent_write),
         TEST(a_device_known_to_be_dead_gets_one_try),
         TEST(a_state_is_sent_again_after_silence),
         TEST(garbled_replies_on_every_try_are_a_bad_reply),
