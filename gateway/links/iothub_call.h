@@ -20,7 +20,7 @@ struct hub_call {
     uint64_t ticket; /* the origin's */
     size_t device;
     bool patch;                /* no call: a desired patch */
-    bool probe; /* no call: is the device back? */
+    bool probe;                /* no call: is the device back? */
     bool early;                /* the caller has had 202 */
     char *method, *request_id; /* request_id: NULL where the caller gave none */
     char *key;                 /* the engine's for repeats */

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "links/iothub_assigned.h"
 #include "links/iothub_identity.h"
 #include "links/iothub_topics.h"
 
@@ -235,10 +236,19 @@ static void plan_next(struct hub_thread *thread, struct hub_identity *identity, 
     say(thread, text);
 }
 
+static void keep_assigned(struct hub_thread *thread)
+{
+    int r = hub_assigned_keep(thread->identities, thread->settings.site);
+
+    if (r < 0)
+        log_warning("iothub: what DPS assigned could not be kept in %s: %s",
+                    thread->settings.site->state, strerror(-r));
+}
+
 static void end_connection(struct hub_thread *thread, struct hub_identity *identity,
                            const char *why)
 {
-    bool left = identity->state == HUB_LEAVING;
+    bool left = identity->state == HUB_LEAVING, registered = identity->registering;
     bool was_up = !identity->registering && identity->connected_us >= 0;
     bool counted = identity->state == HUB_UP;
     char text[160];
@@ -250,6 +260,8 @@ static void end_connection(struct hub_thread *thread, struct hub_identity *ident
     thread->up -= counted;
     if (was_up)
         thread->untold[identity->device] = true;
+    if (registered && identity->hub)
+        keep_assigned(thread);
     plan_next(thread, identity, was_up, left, text);
 }
 
@@ -595,6 +607,8 @@ static void fill(struct hub_thread *thread, const struct hub_thread_settings *se
         hub_identity_init(&thread->identities[i], i);
         thread->identities[i].next_us = now_us;
     }
+    if (settings->site->iothub->dps_endpoint)
+        hub_assigned_load(thread->identities, settings->site);
     thread->status.devices = thread->count;
     snprintf(thread->status.text, sizeof(thread->status.text), "connecting");
 }

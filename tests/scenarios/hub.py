@@ -347,6 +347,8 @@ class Link:
 class Hub:
     """.group_key, .port; identities are made by add()."""
 
+    link_class = Link
+
     def __init__(self, tls, port, host="localhost", client_ca=None):
         self.host, self.port, self.tls, self.client_ca = host, port, tls, client_ca
         self.group_key = base64.b64encode(b"a secret of the whole group " * 2).decode()
@@ -380,7 +382,7 @@ class Hub:
         self._do(begin())
 
     async def _accept(self, reader, writer):
-        link = Link(self, reader, writer)
+        link = self.link_class(self, reader, writer)
         self.links.add(link)
         await link.serve()
 
