@@ -449,8 +449,8 @@ static void take_answer(struct iothub *iothub, const struct report *report)
         return;
     if (!call->patch && !call->probe) {
         answer_call(iothub, call, report);
-    } else if (call->patch && (report->code == CODE_QUEUE_FULL ||
-                               report->code == CODE_STORE_UNAVAILABLE)) {
+    } else if (call->patch &&
+               (report->code == CODE_QUEUE_FULL || report->code == CODE_STORE_UNAVAILABLE)) {
         log_warning("iothub: a desired patch of %s waits: %s",
                     iothub->site->devices[call->device].id, code_name(report->code));
         hub_twin_not_done(&iothub->devices[call->device].twin, clock_boot_us());

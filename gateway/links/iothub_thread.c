@@ -23,7 +23,7 @@
 #define TELL_PAUSE_US    (60 * SECOND_US)
 #define LEAVE_ALL_US     INT64_C(300000)
 
-enum { NEWS_MOST = 8192, OUT_MOST = 8192, CLOSE_LIMIT_MS = 600, TELL_MOST = 5 };
+enum { NEWS_MOST = 8192, OUT_MOST = 8192, CLOSE_LIMIT_MS = 2000, TELL_MOST = 5 };
 
 /* From the loop (and for refusals from Paho's threads) to the thread. */
 struct hub_out {

@@ -33,7 +33,7 @@ struct hub_news {
 void hub_news_free(struct hub_news *news);
 
 int hub_thread_open(struct hub_thread **ret, const struct hub_thread_settings *settings);
-/* Disconnects and ends; a thread that has not done so within 600 ms is left to itself, and the
+/* Disconnects and ends; a thread that has not done so within 2 s is left to itself, and the
    process should end. */
 void hub_thread_close(struct hub_thread *thread);
 

@@ -166,6 +166,9 @@ void device_add(struct reader *reader, const struct device_draft *draft);
 /* Secrets must be readable by the service and by nobody else; public files just readable. The
    path may become the one of a credential. */
 void check_secret(struct reader *reader, const struct setting *setting, char **path);
+/* A folder of secrets, one for each device; false: it is no folder. */
+bool check_secret_folder(struct reader *reader, const struct setting *setting,
+                         const char *path);
 void check_public(struct reader *reader, const struct setting *setting, const char *path);
 
 void check_devices(struct reader *reader);

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #define BROKER(name, type, ...)                                                                \
@@ -234,6 +235,26 @@ static void check_iothub_auth(struct reader *reader, const struct setting *group
                "file");
 }
 
+/* Certificates may stand in folders, one for each device; the rights of a key's file in one are
+   looked at when the link opens. */
+static void check_iothub_files(struct reader *reader, const struct setting *group,
+                               struct iothub_config *iothub)
+{
+    bool x509 = iothub->auth && strcmp(iothub->auth, "x509") == 0;
+    const struct setting *key = setting_find(group, "key_file");
+    const struct setting *cert = setting_find(group, "cert_file");
+    const struct setting *ca = setting_find(group, "ca_file");
+    struct stat status;
+
+    if (key && !(x509 && check_secret_folder(reader, key, iothub->key_file)))
+        check_secret(reader, key, &iothub->key_file);
+    if (cert && !(x509 && iothub->cert_file && stat(iothub->cert_file, &status) == 0 &&
+                  S_ISDIR(status.st_mode)))
+        check_public(reader, cert, iothub->cert_file);
+    if (ca)
+        check_public(reader, ca, iothub->ca_file);
+}
+
 void read_iothub(struct reader *reader, const struct setting *group)
 {
     struct iothub_config *iothub = reader_items(reader, 1, sizeof(*iothub));
@@ -263,12 +284,7 @@ void read_iothub(struct reader *reader, const struct setting *group)
                "%s; write either host = \"NAME.azure-devices.net\" or dps",
                setting ? "host and dps are both given" : "host is missing");
     check_iothub_auth(reader, group, iothub);
-    if ((setting = setting_find(group, "key_file")))
-        check_secret(reader, setting, &iothub->key_file);
-    if ((setting = setting_find(group, "cert_file")))
-        check_public(reader, setting, iothub->cert_file);
-    if ((setting = setting_find(group, "ca_file")))
-        check_public(reader, setting, iothub->ca_file);
+    check_iothub_files(reader, group, iothub);
 }
 
 static void read_right(struct reader *reader, const struct setting *setting,

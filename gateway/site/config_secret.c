@@ -91,6 +91,19 @@ void check_secret(struct reader *reader, const struct setting *setting, char **p
                *path);
 }
 
+bool check_secret_folder(struct reader *reader, const struct setting *setting, const char *path)
+{
+    struct stat status;
+
+    if (!path || stat(path, &status) < 0 || !S_ISDIR(status.st_mode))
+        return false;
+    if ((status.st_mode & 027) != 0)
+        report(reader, setting->place,
+               "%s \"%s\" may be entered or changed by others (mode %04o); chmod 0700 %s",
+               setting->name, path, (unsigned)status.st_mode & 07777, path);
+    return true;
+}
+
 void check_public(struct reader *reader, const struct setting *setting, const char *path)
 {
     struct stat status;
