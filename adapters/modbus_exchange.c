@@ -141,6 +141,7 @@ static bool send_request(struct adapter_line *line, const struct exchange *excha
 
 struct seen {
     bool begun; /* the first bytes were looked at: an echo of ours was dropped, or is none */
+    bool other_asked;  /* another master has asked our unit meanwhile */
     uint8_t late_unit; /* the last one whose late answer was dropped */
     size_t count;
     uint8_t bytes[SEEN_MAX];
@@ -168,11 +169,35 @@ static void drop_echo(struct adapter_line *line, const struct exchange *exchange
     seen->begun = true;
 }
 
+/* A second master on the line: its request to our unit is a whole frame, and the answer behind
+   it fits ours as well as its own. Answers of three bytes of bits look like one and are not. */
+static bool is_foreign_request(const struct exchange *exchange, const uint8_t *bytes)
+{
+    enum { REQUEST = 6, BITS_OF_THREE = 3 };
+    unsigned sum = bytes[REQUEST] | (unsigned)bytes[REQUEST + 1] << 8;
+    bool may_be_answer = bytes[1] <= MODBUS_READ_DISCRETES && bytes[2] == BITS_OF_THREE;
+
+    return bytes[0] == exchange->request[0] && bytes[1] == exchange->request[1] &&
+           !may_be_answer && memcmp(bytes, exchange->request, REQUEST) != 0 &&
+           rtu_checksum(bytes, REQUEST) == sum;
+}
+
+static void look_for_master(const struct exchange *exchange, struct seen *seen)
+{
+    enum { REQUEST_BYTES = 8 };
+
+    if (!exchange->serial || exchange->writes)
+        return; /* the answer to a write names what was written */
+    for (size_t i = 0; i + REQUEST_BYTES <= seen->count && !seen->other_asked; i++)
+        seen->other_asked = is_foreign_request(exchange, seen->bytes + i);
+}
+
 /* Frames of other units are answers that came too late for theirs: the wait goes on. */
 static enum found_kind look(struct adapter_line *line, const struct exchange *exchange,
                             struct seen *seen, struct found *found, struct answer *answer)
 {
     drop_echo(line, exchange, seen, &answer->request);
+    look_for_master(exchange, seen);
     enum found_kind kind = exchange_find(exchange, seen->bytes, seen->count, found);
 
     answer->late = (uint16_t)(answer->late + found->foreign);
@@ -275,21 +300,26 @@ static void tell_late(const struct seen *seen, const struct found *found, struct
 }
 
 static void take_reply(struct adapter_line *line, const struct exchange *exchange,
-                       const struct seen *seen, const struct found *found,
-                       int64_t asked_us, struct answer *answer)
+                       const struct seen *seen, const struct found *found, int64_t asked_us,
+                       struct answer *answer)
 {
     size_t before = exchange->serial ? 0 : TCP_AROUND;
     size_t around = exchange->serial ? RTU_AROUND : TCP_AROUND;
 
     keep_frame(&answer->reply, seen->bytes + found->skip, found->length);
     answer->ended_us = line->quiet_since_us;
-    answer->waited_us =
-        answer->ended_us - asked_us - pace_us(line->pace, answer->reply.length);
+    answer->waited_us = answer->ended_us - asked_us - pace_us(line->pace, answer->reply.length);
     if (answer->waited_us < 0)
         answer->waited_us = 0;
     if (!confirm(line, &answer->reply)) {
         end(answer, ANSWER_BAD_REPLY, "libmodbus does not take the %u bytes of the answer",
             answer->reply.length);
+        return;
+    }
+    if (seen->other_asked) {
+        end(answer, ANSWER_BAD_REPLY,
+            "another master asked unit %u meanwhile; whose answer this is cannot be told",
+            exchange->request[0]);
         return;
     }
     exchange_judge(exchange, answer->reply.bytes + before, answer->reply.length - around,
@@ -324,8 +354,8 @@ void exchange_run(struct adapter_line *line, const struct exchange *exchange,
     line->settle_us = 0;
     answer->result = ANSWER_SILENT;
     int64_t asked_us = line->quiet_since_us;
-    int64_t limit_us = asked_us + limits->timeout_us +
-                       pace_us(line->pace, exchange_reply_bytes(exchange));
+    int64_t limit_us =
+        asked_us + limits->timeout_us + pace_us(line->pace, exchange_reply_bytes(exchange));
     enum found_kind kind =
         await_reply(line, exchange, limit_us, wake_fd, &seen, &found, answer);
 
