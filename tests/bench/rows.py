@@ -1,11 +1,13 @@
 """The rows of the benchmark: each a function that returns what it found."""
 import os
+import re
 import statistics
+import subprocess
 import threading
 import time
 import tty
 
-from floor import (READ, UNITS, WRITE, WRITE_10, WRITE_READ, Floor, cpu_s, limit_s, private_kb,
+from floor import (READ, ROOT, UNITS, WRITE, WRITE_10, WRITE_READ, Floor, cpu_s, limit_s, private_kb,
                    profile, wakes)
 
 
@@ -189,6 +191,20 @@ def crc(frame):
     return bytes((value & 255, value >> 8))
 
 
+def judged(_):
+    """What plain libmodbus makes of the transcripts that the adapter takes without a fault."""
+    transcripts = sorted(str(path) for path in (ROOT / "tests" / "lines").glob("*.line"))
+    told = subprocess.run([str(ROOT / "build" / "tests" / "bench" / "bare_judge"), *transcripts],
+                          capture_output=True, text=True, timeout=60, check=True)
+    counts = told.stdout.splitlines()[-1]
+    wrong = [int(number) for number in re.findall(r"(\d+) (?:wrong|false succ)", counts)]
+    played = subprocess.run([str(ROOT / "build" / "tests" / "unit" / "test_transcripts")],
+                            capture_output=True, text=True, timeout=60)
+    ours = played.stdout.count("[  FAILED  ]") + played.stderr.count("[  FAILED  ]")
+    return [Row("wrong values and false successes in transcripts", 0, [ours], bare=sum(wrong),
+                note=f"bare libmodbus: {counts}")]
+
+
 def first_byte(runs):
     """From publishing to the first byte on an idle line: a pty of our own tells when."""
     from world import World, devices, rtu
@@ -298,6 +314,7 @@ def idle(_):
 
 
 def memory_of(lines, units):
+    from world import until
     with Floor(lines=lines, units=units, tcp=True) as floor:
         floor.start()
         memory = private_kb(floor.pid)
@@ -309,7 +326,8 @@ def memory_of(lines, units):
             "jobs/all/gateways/building-43",
             lambda message: message.json.get("deviceJobStatistics", {}).get("deviceCount", 0))
         accepted = share.at - begun
-        floor.backend.share("all", limit=120)
+        api = floor.world.api(floor.gateway)
+        until(lambda: api.get("/jobgate/v1/status")[2]["jobs"]["active"] == 0, 60, pause=0.5)
         return memory, floor.gateway.ready_s, accepted, private_kb(floor.pid)
 
 
@@ -327,4 +345,4 @@ def ten_thousand(_):
 
 
 ROWS = [plain, checked, many_lines, never_met, known_dead, lossy, polled, patch, write_read, reboots,
-        first_byte, calls, idle, slow_baud, fast_baud, ten_thousand]
+        judged, first_byte, calls, idle, slow_baud, fast_baud, ten_thousand]
