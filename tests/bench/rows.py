@@ -317,6 +317,7 @@ def memory_of(lines, units):
     from world import until
     with Floor(lines=lines, units=units, tcp=True) as floor:
         floor.start()
+        time.sleep(3)  # the birth messages of all devices are through
         memory = private_kb(floor.pid)
         begun = time.monotonic()
         floor.backend.submit("all", type="scheduleDeviceMethod", queryCondition="*",
