@@ -16,7 +16,10 @@
 #include <systemd/sd-daemon.h>
 
 /* How long a stop waits for tasks to come to a step's end. */
-enum { STOP_PATIENCE_US = 250000 }; /* a frame that is out has 300 ms beside */
+enum {
+    STOP_PATIENCE_US = 250000, /* a frame that is out has 300 ms beside */
+    STORE_PATIENCE_MS = 2000,  /* for the last commit */
+};
 
 struct gateway_line {
     struct gateway *gateway;
@@ -41,8 +44,10 @@ struct gateway {
     struct event *iothub_event;
     struct api *api;
     bool trusted, ready, stopping;
+    bool unsafe; /* the disk did not take the last records: it may hang */
     int64_t trust_looked_us, stop_us;
     uint64_t watchdog_us;
+    char boot_id[40]; /* "": the store is memory only */
 };
 
 static void pump(struct gateway *gateway);
@@ -53,7 +58,10 @@ static struct moment now_of(struct gateway *gateway)
 
     /* Trust, once won, stays: a service that loses its peers does not unset the clock. */
     if (!gateway->trusted && boot_us >= gateway->trust_looked_us) {
-        gateway->trusted = gateway->site->clock_trust || clock_is_trusted();
+        gateway->trusted =
+            gateway->site->clock_trust ||
+            (clock_is_trusted() &&
+             (!gateway->engine || clock_wall_ms() >= engine_newest_ms(gateway->engine)));
         gateway->trust_looked_us = boot_us + 1000000;
     }
     return clock_now(gateway->trusted);
@@ -132,6 +140,24 @@ static void arm_timer(struct gateway *gateway)
     event_add(gateway->timer, &after);
 }
 
+static bool is_durable(const struct gateway *gateway)
+{
+    return gateway->boot_id[0] != '\0';
+}
+
+/* Nothing that a stop would wait for: what survives waits for the frames that are out, the rest
+   for its tasks. */
+static bool is_quiet(const struct gateway *gateway)
+{
+    if (!is_durable(gateway))
+        return engine_is_idle(gateway->engine);
+    for (size_t i = 0; i < gateway->site->line_count; i++) {
+        if (gateway->lines[i].out > 0)
+            return false;
+    }
+    return true;
+}
+
 /* Carries out what the engine wants until it wants nothing more now. */
 static void pump(struct gateway *gateway)
 {
@@ -147,8 +173,7 @@ static void pump(struct gateway *gateway)
         route(gateway, report);
         report_free(report);
     }
-    if (gateway->stopping &&
-        (engine_is_idle(gateway->engine) || clock_boot_us() >= gateway->stop_us)) {
+    if (gateway->stopping && (is_quiet(gateway) || clock_boot_us() >= gateway->stop_us)) {
         event_base_loopbreak(gateway->base);
         return;
     }
@@ -213,8 +238,11 @@ static void on_store(evutil_socket_t fd, short what, void *ctx)
 
     (void)fd;
     (void)what;
+    struct store_state state;
     uint64_t safe = store_safe(gateway->store);
 
+    store_state(gateway->store, &state);
+    engine_store_state(gateway->engine, state.takes, state.why);
     tally_safe(gateway->tally, safe, clock_boot_us());
     engine_safe(gateway->engine, safe, now_of(gateway));
     pump(gateway);
@@ -239,7 +267,8 @@ static void on_broker(evutil_socket_t fd, short what, void *ctx)
     (void)what;
     if (broker_connected(gateway->broker))
         engine_report_all(gateway->engine, now_of(gateway));
-    while ((request = broker_take(gateway->broker)))
+    /* What comes while the gateway stops is not acknowledged: it comes again. */
+    while (!gateway->stopping && (request = broker_take(gateway->broker)))
         engine_request(gateway->engine, request, now_of(gateway));
     pump(gateway);
 }
@@ -279,6 +308,15 @@ static void add_status(void *ctx, json_t *status)
 {
     struct gateway *gateway = ctx;
     struct broker_status broker;
+    struct store_state store;
+
+    store_state(gateway->store, &store);
+    json_object_update_new(
+        json_object_get(status, "store"),
+        json_pack("{s:s, s:b, s:s, s:I, s:I, s:I}", "kind",
+                  is_durable(gateway) ? "sqlite" : "memory", "takes", (int)store.takes, "why",
+                  store.why, "waiting", (json_int_t)store.waiting, "commits",
+                  (json_int_t)store.commits, "bytes", (json_int_t)store.bytes));
 
     if (gateway->iothub)
         add_iothub_status(gateway, status);
@@ -443,7 +481,51 @@ static int open_watchdog(struct gateway *gateway)
     return 0;
 }
 
-static int open_core(struct gateway *gateway)
+/* Deadlines count on a clock that begins anew with each boot. */
+static void read_boot_id(char *text, size_t size)
+{
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+    snprintf(text, size, "unknown");
+    if (!file)
+        return;
+    if (fgets(text, (int)size, file))
+        text[strcspn(text, "\n")] = '\0';
+    fclose(file);
+}
+
+static int open_store(struct gateway *gateway, char *why, size_t size)
+{
+    const char *folder =
+        gateway->settings.state ? gateway->settings.state : gateway->site->state;
+
+    if (!gateway->settings.links)
+        return store_new(&gateway->store);
+    read_boot_id(gateway->boot_id, sizeof(gateway->boot_id));
+    return store_open(&gateway->store, folder, why, size);
+}
+
+/* What was accepted before the last stop goes on. */
+static int restore(struct gateway *gateway, char *why, size_t size)
+{
+    struct store_state state;
+    struct record *record;
+
+    if (!is_durable(gateway))
+        return 0;
+    while ((record = store_recall(gateway->store))) {
+        engine_recall(gateway->engine, record);
+        record_free(record);
+    }
+    store_state(gateway->store, &state);
+    if (state.why[0]) {
+        snprintf(why, size, "%s", state.why);
+        return -EIO;
+    }
+    return engine_resume(gateway->engine, now_of(gateway));
+}
+
+static int open_core(struct gateway *gateway, char *why, size_t size)
 {
     struct engine_settings settings = {.site = gateway->site, .version = JOBGATE_VERSION};
     int r;
@@ -455,13 +537,16 @@ static int open_core(struct gateway *gateway)
     gateway->lines = calloc(gateway->site->line_count + 1, sizeof(*gateway->lines));
     if (!gateway->base || !gateway->lines)
         return -ENOMEM;
-    r = store_new(&gateway->store);
+    r = open_store(gateway, why, size);
     if (r < 0)
         return r;
     r = tally_new(&gateway->tally, gateway->site);
     if (r < 0)
         return r;
+    settings.boot_id = is_durable(gateway) ? gateway->boot_id : NULL;
     r = engine_new(&gateway->engine, &settings, now_of(gateway));
+    if (r == 0)
+        r = restore(gateway, why, size);
     if (r < 0)
         return r;
     gateway->timer = event_new(gateway->base, -1, 0, on_timer, gateway);
@@ -482,7 +567,7 @@ int gateway_open(struct gateway **ret, const struct gateway_settings *settings, 
     snprintf(why, why_size, "%s", "");
     signal(SIGPIPE, SIG_IGN);
 
-    r = open_core(gateway);
+    r = open_core(gateway, why, why_size);
     if (r == 0)
         r = open_links(gateway, why, why_size);
     if (r == 0)
@@ -523,7 +608,10 @@ void gateway_stop(struct gateway *gateway)
     gateway->stop_us = clock_boot_us() + STOP_PATIENCE_US;
     if (gateway->settings.links)
         sd_notify(0, "STOPPING=1");
-    engine_stop(gateway->engine, now_of(gateway));
+    if (is_durable(gateway))
+        engine_pause(gateway->engine);
+    else
+        engine_stop(gateway->engine, now_of(gateway));
     engine_safe(gateway->engine, store_safe(gateway->store), now_of(gateway));
     pump(gateway);
 }
@@ -551,7 +639,7 @@ static void close_lines(struct gateway *gateway)
         line_free(line->line);
         line->line = NULL;
     }
-    if (gateway->engine)
+    if (gateway->engine && !is_durable(gateway))
         engine_abandon(gateway->engine, now_of(gateway));
 }
 
@@ -564,7 +652,10 @@ static void tell_last(struct gateway *gateway)
         return;
     while ((record = engine_take_record(gateway->engine)))
         store_give(gateway->store, record);
+    gateway->unsafe = store_end(gateway->store, STORE_PATIENCE_MS) != 0;
     engine_safe(gateway->engine, store_safe(gateway->store), now_of(gateway));
+    while ((record = engine_take_record(gateway->engine)))
+        record_free(record); /* made by the last tick: made again after the next start */
     while ((report = engine_take_report(gateway->engine))) {
         route(gateway, report);
         report_free(report);
@@ -597,7 +688,11 @@ void gateway_close(struct gateway *gateway)
     free_event(gateway->hangup);
     free_event(gateway->watchdog);
     engine_free(gateway->engine);
-    store_free(gateway->store);
+    if (gateway->unsafe) /* its thread hangs in the disk; what it holds ends with the process */
+        log_error(
+            "store: the last records could not be kept; what they were about is done again");
+    else
+        store_free(gateway->store);
     tally_free(gateway->tally);
     free(gateway->lines);
     if (gateway->base)

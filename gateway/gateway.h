@@ -15,6 +15,8 @@ struct gateway_settings {
     const struct site *site; /* must outlive the gateway */
     bool links; /* broker and API; without them only gateway_request() brings requests */
     const char *socket; /* of the API; NULL: as the site says */
+    const char *state;  /* folder of the store; NULL: as the site says. Without links nothing
+                           is kept */
     size_t only_line;   /* opens this line alone; SITE_NONE: all */
     /* Answers of requests that came by gateway_request(), and changes of a line's state. */
     void (*report)(void *ctx, const struct report *report);

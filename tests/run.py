@@ -150,7 +150,7 @@ def scenario(path, word, program, folder, everything):
                f"--junit-xml={xml_file}", "--tb=short", *(["-k", word] if word else [])]
     env = {**SANITIZERS, "JOBGATE": str(program), "PYTHONDONTWRITEBYTECODE": "1",
            "JOBGATE_ALL": "1" if everything else ""}
-    status, text = run(command, 240, env)
+    status, text = run(command, 400, env)
     return path, status, text, xml_file
 
 
@@ -178,7 +178,8 @@ def read_junit(count, path, status, text, xml_file):
 
 
 def scenarios(count, word, program, everything):
-    files = sorted((ROOT / "tests" / "scenarios").glob("test_*.py"))
+    files = sorted(path for folder in ("crash", "scenarios")
+                   for path in (ROOT / "tests" / folder).glob("test_*.py"))
     if not files:
         return
     if not program.exists():

@@ -15,13 +15,13 @@ enum { PROFILE_DIRS_MOST = 16 };
 struct run_options {
     struct site_source source;
     const char *profile_dirs[PROFILE_DIRS_MOST + 1];
-    const char *socket;
+    const char *socket, *state;
     bool debug;
 };
 
 static const char help[] =
     "Usage: jobgate run [--config FILE] [--profiles DIR]... [--lines DIR] [--socket PATH] "
-    "[--debug]\n"
+    "[--state DIR] [--debug]\n"
     "\n"
     "The gateway: takes jobs, calls and twin patches, writes them to the devices of the site\n"
     "and reports what became of every single one. systemd starts it as jobgate.service.\n"
@@ -30,6 +30,7 @@ static const char help[] =
     "  --profiles DIR    one more folder of profiles; may be given again\n"
     "  --lines DIR       ports and endpoints from a simulator's DIR/lines.json\n"
     "  --socket PATH     the API's unix socket, instead of the site's\n"
+    "  --state DIR       where jobs survive a restart, instead of the site's gateway.state\n"
     "  --debug           log every frame\n"
     "\n"
     "Exit status: 0 stopped by SIGTERM or SIGINT, 2 wrong use or a site with problems,\n"
@@ -40,13 +41,11 @@ static const char help[] =
 /* 0: go on; else the exit status plus one. */
 static int read_options(struct run_options *options, int argc, char **argv)
 {
-    static const struct option names[] = {{"config", required_argument, NULL, 'c'},
-                                          {"profiles", required_argument, NULL, 'p'},
-                                          {"lines", required_argument, NULL, 'l'},
-                                          {"socket", required_argument, NULL, 's'},
-                                          {"debug", no_argument, NULL, 'd'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {0}};
+    static const struct option names[] = {
+        {"config", required_argument, NULL, 'c'}, {"profiles", required_argument, NULL, 'p'},
+        {"lines", required_argument, NULL, 'l'},  {"socket", required_argument, NULL, 's'},
+        {"state", required_argument, NULL, 'S'},  {"debug", no_argument, NULL, 'd'},
+        {"help", no_argument, NULL, 'h'},         {0}};
     size_t dirs = 0;
     int option;
 
@@ -68,6 +67,9 @@ static int read_options(struct run_options *options, int argc, char **argv)
             break;
         case 's':
             options->socket = optarg;
+            break;
+        case 'S':
+            options->state = optarg;
             break;
         case 'd':
             options->debug = true;
@@ -91,8 +93,11 @@ static int read_options(struct run_options *options, int argc, char **argv)
 
 static int run_site(const struct run_options *options, struct site *site)
 {
-    struct gateway_settings settings = {
-        .site = site, .links = true, .socket = options->socket, .only_line = SITE_NONE};
+    struct gateway_settings settings = {.site = site,
+                                        .links = true,
+                                        .socket = options->socket,
+                                        .state = options->state,
+                                        .only_line = SITE_NONE};
     struct gateway *gateway;
     char why[300];
 

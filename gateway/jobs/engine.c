@@ -1,6 +1,7 @@
 #include "jobs/engine_private.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +37,10 @@ int engine_new(struct engine **ret, const struct engine_settings *settings, stru
     engine->site = site;
     engine->version = settings->version;
     engine->boot = settings->boot;
+    snprintf(engine->boot_id, sizeof(engine->boot_id), "%s",
+             settings->boot_id ? settings->boot_id : "");
+    engine->outbox = settings->outbox;
+    engine->takes = true;
     engine->since_ms = now.wall_ms;
     engine->reports_end = &engine->reports;
     engine->devices = calloc(site->device_count + 1, sizeof(*engine->devices));
@@ -122,8 +127,8 @@ int64_t engine_wake_us(const struct engine *engine, struct moment now)
     for (const struct job *job = engine->newest; job; job = job->older) {
         if (job_is_over(job))
             continue;
-        int64_t at = job->status == JOB_SCHEDULED ? now.boot_us + SCHEDULED_LOOK_US
-                                                  : job_wake_us(engine, job);
+        int64_t at = job->status == JOB_SCHEDULED || job->held ? now.boot_us + SCHEDULED_LOOK_US
+                                                               : job_wake_us(engine, job);
         if (at < wake)
             wake = at;
     }
@@ -140,6 +145,22 @@ int64_t engine_wake_us(const struct engine *engine, struct moment now)
             wake = engine->devices[i].reported_us;
     }
     return wake;
+}
+
+void engine_store_state(struct engine *engine, bool takes, const char *why)
+{
+    engine->takes = takes;
+    snprintf(engine->store_why, sizeof(engine->store_why), "%s", why);
+}
+
+int64_t engine_newest_ms(const struct engine *engine)
+{
+    return engine->newest_ms;
+}
+
+void engine_pause(struct engine *engine)
+{
+    engine->stopping = engine->paused = true;
 }
 
 void engine_stop(struct engine *engine, struct moment now)

@@ -29,10 +29,20 @@ struct engine_settings {
     const struct site *site; /* must outlive the engine */
     const char *version;
     uint64_t boot; /* part of the names of single calls: call-<boot>-<n> */
+    const char
+        *boot_id; /* of the machine's boot; NULL: records are not written for a restart */
+    bool outbox;  /* outcomes are told again after a restart until engine_delivered() */
 };
 
 int engine_new(struct engine **ret, const struct engine_settings *settings, struct moment now);
 void engine_free(struct engine *engine);
+
+/* --- after a restart, before any event --- */
+/* What the store recalls, record by record; the record stays the caller's. Then jobs go on. */
+void engine_recall(struct engine *engine, const struct record *record);
+int engine_resume(struct engine *engine, struct moment now); /* 0 or negative errno */
+/* The newest time that the store has seen on a clock that was trusted; 0: none. */
+int64_t engine_newest_ms(const struct engine *engine);
 
 /* --- events; ownership of the argument goes to the engine --- */
 void engine_request(struct engine *engine, struct request *request, struct moment now);
@@ -41,6 +51,8 @@ void engine_line_state(struct engine *engine, size_t line, bool up, const char *
                        struct moment now);
 void engine_safe(struct engine *engine, uint64_t number, struct moment now);
 void engine_tick(struct engine *engine, struct moment now);
+/* The store takes new work, or why not. */
+void engine_store_state(struct engine *engine, bool takes, const char *why);
 
 /* --- effects; the caller owns what it takes --- */
 /* Operations that are out at a line at a time: one works, one waits in its slot. */
@@ -57,8 +69,11 @@ struct record *engine_take_record(struct engine *engine);
 struct report *engine_take_report(struct engine *engine);
 /* Boot clock; MOMENT_NEVER: no timer. */
 int64_t engine_wake_us(const struct engine *engine, struct moment now);
-/* Stop: what has not begun ends cancelled, what has begun ends at its next step, pulses are
-   paid back. The gateway goes on until engine_is_idle(), or as long as it can wait. */
+/* Pause: nothing new goes to the lines; what was accepted goes on after the next start. */
+void engine_pause(struct engine *engine);
+/* Stop, where nothing survives: what has not begun ends cancelled, what has begun ends at its
+   next step, pulses are paid back. The gateway goes on until engine_is_idle(), or as long as it
+   can wait. */
 void engine_stop(struct engine *engine, struct moment now);
 bool engine_is_idle(const struct engine *engine); /* no task waits or runs */
 /* After a stop, when the lines are closed and have handed back all: ends what is left, and says

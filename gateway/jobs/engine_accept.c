@@ -71,7 +71,7 @@ static bool cancelled_early(struct engine *engine, const char *id)
     return false;
 }
 
-static void cancel_early(struct engine *engine, const char *id)
+void job_cancel_early(struct engine *engine, const char *id)
 {
     if (cancelled_early(engine, id))
         return;
@@ -131,6 +131,10 @@ static enum code objection(const struct engine *engine, const struct request *re
                  "was meant");
         return CODE_BAD_REQUEST;
     }
+    if (!engine->takes) {
+        snprintf(text, size, "%s", engine->store_why);
+        return CODE_STORE_UNAVAILABLE;
+    }
     if (active_jobs(engine) >= engine->site->store.max_jobs) {
         snprintf(text, size,
                  "%u jobs are active, more are not taken; try again when one has ended",
@@ -168,8 +172,9 @@ static void take_job(struct engine *engine, struct request *request, struct mome
         return;
     }
     const struct old_job *old = old_job_find(engine, request->job_id);
-    bool again =
-        old && request->origin.link == LINK_BROKER && old->fingerprint == request->fingerprint;
+    /* After a restart only the id is known: then it is the same one. */
+    bool again = old && request->origin.link == LINK_BROKER &&
+                 (old->fingerprint == request->fingerprint || old->fingerprint == 0);
     if (again || is_stale(request, now)) {
         take_quietly(engine, request);
         return;
@@ -195,8 +200,9 @@ static void take_job(struct engine *engine, struct request *request, struct mome
         return;
     }
     job_add(engine, job);
-    job->safe_at = engine_keep(engine, RECORD_JOB, job->id, NULL, 0,
-                               request->document ? json_text(request->document) : NULL);
+    job->safe_at = keep_job(engine, job, now);
+    if (job->resolved)
+        job->safe_at = keep_tasks(engine, job);
     answer_with_job(engine, request, job);
     report_share(engine, job, now);
     if (cancelled_early(engine, job->id))
@@ -209,7 +215,7 @@ static void take_cancel(struct engine *engine, struct request *request, struct m
 
     if (!job || job->call) {
         if (request->origin.link == LINK_BROKER) {
-            cancel_early(engine, request->job_id);
+            job_cancel_early(engine, request->job_id);
             engine_keep(engine, RECORD_CANCEL, request->job_id, NULL, 0, NULL);
             report_stored(engine, &request->origin, engine->number);
             request_free(request);

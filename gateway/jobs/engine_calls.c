@@ -1,5 +1,6 @@
 /* Single calls: a job of one task, urgent, answered once, and known again when repeated. */
 #include "jobs/engine_private.h"
+#include "site/value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,6 +219,10 @@ static enum code objection(struct engine *engine, const struct request *request,
         snprintf(text, size, "the gateway is being stopped");
         return CODE_CANCELED;
     }
+    if (!engine->takes) {
+        snprintf(text, size, "%s", engine->store_why);
+        return CODE_STORE_UNAVAILABLE;
+    }
     why = patch_objection(request);
     if (why) {
         snprintf(text, size, "%s", why);
@@ -246,7 +251,9 @@ static void take_call(struct engine *engine, struct job *job, struct moment now)
 
     patch_remember(engine, request, job->tasks[0].device);
     job_add(engine, job);
-    job->safe_at = engine_keep(engine, RECORD_JOB, job->id, request->device_id, 0, NULL);
+    job->safe_at = keep_job(engine, job, now);
+    if (request->action.kind == ACTION_PATCH)
+        job->safe_at = keep_twin(engine, job->tasks[0].device);
     report_stored(engine, &request->origin, job->safe_at);
     task_queue(engine, &job->tasks[0]);
     if (engine->lines[line].known && !engine->lines[line].up &&
@@ -316,4 +323,60 @@ void call_tick(struct engine *engine, struct job *job, struct moment now)
         call_answer(engine, job, code_status(CODE_GATEWAY_TIMEOUT), CODE_GATEWAY_TIMEOUT,
                     error_body(CODE_GATEWAY_TIMEOUT, text), engine->number);
     }
+}
+
+/* The answer that the record tells: status and payload as they were. */
+static json_t *answer_of(const struct task *task, int *status, enum code *code)
+{
+    json_t *record = json_loads(task->record, 0, NULL);
+    json_t *outcome = json_object_get(record, "outcome");
+    json_t *response = json_object_get(outcome, "deviceMethodResponse"), *payload;
+
+    *code = task->code;
+    *status = code_status(task->code);
+    if (json_is_object(response)) {
+        payload = json_incref(json_object_get(response, "payload"));
+    } else {
+        payload = json_object();
+        if (json_object_get(record, "error"))
+            json_object_set(payload, "error", json_object_get(record, "error"));
+        if (json_object_get(outcome, "writes"))
+            json_object_set(payload, "writes", json_object_get(outcome, "writes"));
+    }
+    json_decref(record);
+    return payload;
+}
+
+void call_recall(struct engine *engine, struct job *job, struct moment now)
+{
+    char *key = repeat_key(job->request);
+    unsigned seconds = job->request->repeat_s > 0 ? job->request->repeat_s : 86400;
+    int64_t age_ms = now.trusted ? now.wall_ms - job->created_ms : 0;
+    int status;
+    enum code code;
+
+    if (!key)
+        return;
+    if (age_ms > (int64_t)seconds * 1000) {
+        free(key);
+        return;
+    }
+    job->repeat = remember(engine, key, seconds, now);
+    if (job->task_count == 0 || !job->tasks[0].record)
+        return;
+    json_t *payload = answer_of(&job->tasks[0], &status, &code);
+    char *body = json_text(payload);
+    keep_answer(engine, job->repeat, status, code, body);
+    json_decref(payload);
+    free(body);
+}
+
+void call_answer_again(struct engine *engine, struct job *job)
+{
+    int status;
+    enum code code;
+    json_t *payload = answer_of(&job->tasks[0], &status, &code);
+
+    call_answer(engine, job, status, code, json_text(payload), 0);
+    json_decref(payload);
 }

@@ -62,10 +62,12 @@ static struct task *next_of_device(const struct engine *engine, const struct lin
         return NULL;
     if (!task) {
         task = engine->stopping ? NULL : state->first;
-        if (task && task->job->safe_at > engine->safe)
+        if (task && (task->job->safe_at > engine->safe || task->job->held))
             return NULL;
         return task;
     }
+    if (task->job->held && !run_pays_back(task->run))
+        return NULL;
     if (task->run->due_us > now.boot_us)
         *when = task->run->due_us;
     else if (task->run->phase == PHASE_INTENT && task->run->intent > engine->safe)
@@ -205,11 +207,7 @@ static struct work *hand_out_own(struct engine *engine, size_t device, enum rank
 
 static void keep_intent(struct engine *engine, struct task *task)
 {
-    uint64_t number =
-        engine_keep(engine, RECORD_INTENT, task->job->id,
-                    engine->site->devices[task->device].id, (uint32_t)task->run->step, NULL);
-
-    run_intended(task->run, number);
+    run_intended(task->run, keep_run(engine, task, RECORD_INTENT));
 }
 
 /* When a line that is down is given up; MOMENT_NEVER: there is nobody to tell. What pays back
@@ -262,6 +260,10 @@ struct work *engine_next_work(struct engine *engine, size_t index, struct moment
     struct choice best[RANK_COUNT];
     unsigned ready;
 
+    if (engine->paused) {
+        line->wake_us = MOMENT_NEVER;
+        return NULL;
+    }
     if (!line->up) {
         line->wake_us = give_up_us(engine, line);
         return NULL;
@@ -350,6 +352,38 @@ static void move_gate(struct engine *engine, struct line_state *line,
     }
 }
 
+/* How far a run is; where that changes by a write or what belongs to it, it is worth keeping.
+ */
+struct progress {
+    size_t step, item, restore_left;
+    bool restores, counts;
+};
+
+static struct progress progress_of(const struct run *run)
+{
+    const struct plan_step *step = run_step(run);
+
+    return (struct progress){.step = run->step,
+                             .item = run->item,
+                             .restore_left = run->restore_left,
+                             .restores = run->phase == PHASE_RESTORE,
+                             .counts = step &&
+                                       (step->kind == PLAN_WRITE || step->kind == PLAN_BEFORE ||
+                                        step->kind == PLAN_RETURN)};
+}
+
+static void keep_progress(struct engine *engine, const struct task *task,
+                          const struct progress *was)
+{
+    struct progress is = progress_of(task->run);
+
+    if (!engine->boot_id[0])
+        return;
+    if (is.restores ? !was->restores || is.restore_left != was->restore_left
+                    : was->counts && (is.step != was->step || is.item != was->item))
+        keep_run(engine, task, RECORD_DONE);
+}
+
 void engine_answer(struct engine *engine, size_t index, struct work *work, struct moment now)
 {
     struct line_state *line = &engine->lines[index];
@@ -362,12 +396,15 @@ void engine_answer(struct engine *engine, size_t index, struct work *work, struc
         struct facts facts = facts_of(engine, task);
         bool expecting = task->run->phase == PHASE_EXPECT;
 
+        struct progress was = progress_of(task->run);
         run_answer(task->run, &facts, &work->answer, now);
         if (expecting)
             move_gate(engine, line, &work->answer, now);
         device_judge(engine, work, expecting, now);
         if (task->run->phase == PHASE_OVER)
             task_end(engine, task, now);
+        else
+            keep_progress(engine, task, &was);
     } else if (work->number == OWN_WORK) {
         device_own_answer(engine, work, now);
     }
@@ -474,5 +511,5 @@ void engine_tick(struct engine *engine, struct moment now)
     for (size_t i = 0; i < engine->site->line_count; i++)
         line_tick(engine, i, now);
     reported_tick(engine, now);
-    jobs_forget_old(engine);
+    jobs_forget_old(engine, now);
 }

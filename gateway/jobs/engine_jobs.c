@@ -73,6 +73,8 @@ void job_free(const struct engine *engine, struct job *job)
         }
         plan_free(task->own_plan);
         free(task->record);
+        free(task->handed);
+        free(task->journal);
     }
     free(job->tasks);
     request_free(job->request);
@@ -103,14 +105,42 @@ static void job_remove(struct engine *engine, struct job *job)
         engine->oldest = job->newer;
 }
 
-static void remember_id(struct engine *engine, struct job *job)
+void job_remember_id(struct engine *engine, const char *id, uint64_t fingerprint)
 {
     struct old_job *old = &engine->old_jobs[engine->old_next];
 
     engine->old_next = (engine->old_next + 1) % OLD_JOBS_MOST;
     free(old->id);
-    *old = (struct old_job){.id = job->id, .fingerprint = job->request->fingerprint};
-    job->id = NULL;
+    *old = (struct old_job){.id = strdup(id), .fingerprint = fingerprint};
+}
+
+/* Of a job only the id stays, so that it is never run again; of a call nothing. What is
+   retained of it at the broker goes too. */
+static void forget(struct engine *engine, const struct job *job, struct moment now)
+{
+    char *when = NULL;
+
+    if (job->call) {
+        engine_keep(engine, RECORD_FORGET, job->id, NULL, 0, NULL);
+        return;
+    }
+    if (asprintf(&when, "%lld", (long long)(now.wall_ms / 1000)) < 0)
+        when = strdup("0");
+    job_remember_id(engine, job->id, job->request->fingerprint);
+    engine_report(engine, REPORT_SHARE,
+                  engine_keep(engine, RECORD_FORGET, job->id, NULL, 0, when), job->id, NULL,
+                  NULL);
+}
+
+enum { FORGET_PAUSE_US = 60000000, CALL_KEPT_MS = 86400000 };
+
+/* Is its time in the history over? */
+static bool is_old(const struct engine *engine, const struct job *job, struct moment now)
+{
+    int64_t kept =
+        job->call ? CALL_KEPT_MS : (int64_t)engine->site->store.retention_days * 86400000;
+
+    return kept > 0 && job_is_over(job) && now.trusted && now.wall_ms - job->ended_ms > kept;
 }
 
 const struct old_job *old_job_find(const struct engine *engine, const char *id)
@@ -124,27 +154,28 @@ const struct old_job *old_job_find(const struct engine *engine, const char *id)
 
 /* Keeps the newest ended jobs, for those who ask. Nobody asks for a call: its outcome stands at
    its device. */
-void jobs_forget_old(struct engine *engine)
+void jobs_forget_old(struct engine *engine, struct moment now)
 {
+    bool crowded = engine->ended > ENDED_JOBS_MOST + ENDED_JOBS_MOST / 10 ||
+                   engine->ended_tasks > ENDED_TASKS_MOST + ENDED_TASKS_MOST / 10;
     size_t jobs = 0, tasks = 0;
     struct job *older;
 
-    if (engine->ended <= ENDED_JOBS_MOST + ENDED_JOBS_MOST / 10 &&
-        engine->ended_tasks <= ENDED_TASKS_MOST + ENDED_TASKS_MOST / 10)
+    if (!crowded && now.boot_us < engine->forget_us)
         return;
+    engine->forget_us = now.boot_us + FORGET_PAUSE_US;
     for (struct job *job = engine->newest; job; job = older) {
         older = job->older;
         if (job_is_over(job) && !job->call)
             tasks += job->task_count;
         bool kept = !job_is_over(job) || (!job->call && ++jobs <= ENDED_JOBS_MOST &&
                                           (jobs == 1 || tasks <= ENDED_TASKS_MOST));
-        if (kept)
+        if ((kept || !crowded) && !is_old(engine, job, now))
             continue;
         job_remove(engine, job);
         engine->ended--;
         engine->ended_tasks -= job->task_count;
-        if (!job->call)
-            remember_id(engine, job);
+        forget(engine, job, now);
         job_free(engine, job);
     }
 }
@@ -156,7 +187,7 @@ static void job_over(struct engine *engine, struct job *job, enum job_status sta
     job->ended_ms = now.wall_ms;
     engine->ended++;
     engine->ended_tasks += job->task_count;
-    engine_keep(engine, RECORD_STATUS, job->id, NULL, 0, strdup(job_status_name(status)));
+    job->number = keep_status(engine, job, now);
     report_share(engine, job, now);
     drop_plans(engine, job);
 }
@@ -222,26 +253,32 @@ static void fail_job(struct engine *engine, struct job *job, enum code code, con
 
 static void take_patches(struct engine *engine, struct job *job)
 {
+    if (job->request->action.kind != ACTION_PATCH)
+        return;
     for (size_t i = 0; i < job->task_count; i++) {
-        if (job->request->action.kind == ACTION_PATCH)
-            patch_take(engine, &job->tasks[i]);
+        patch_take(engine, &job->tasks[i]);
+        keep_twin(engine, job->tasks[i].device);
     }
+    keep_tasks(engine, job); /* now with the versions */
 }
 
 void job_start(struct engine *engine, struct job *job, struct moment now)
 {
     char why[200];
 
-    if (!job->resolved && !job_resolve(engine, job, now, why, sizeof(why))) {
-        fail_job(engine, job, CODE_QUEUE_FULL, why, now);
-        return;
+    if (!job->resolved) {
+        if (!job_resolve(engine, job, now, why, sizeof(why))) {
+            fail_job(engine, job, CODE_QUEUE_FULL, why, now);
+            return;
+        }
+        job->safe_at = keep_tasks(engine, job); /* whom it touches, before it does */
     }
     job->status = JOB_RUNNING;
     job->started_ms = now.wall_ms;
     job->deadline_us = now.boot_us + (int64_t)job->request->max_execution_s * 1000000;
     if (job->request->has_start && job->request->origin.link == LINK_BROKER)
         job->deadline_us -= (now.wall_ms - job->request->start_ms) * 1000;
-    engine_keep(engine, RECORD_STATUS, job->id, NULL, 0, strdup(job_status_name(job->status)));
+    keep_status(engine, job, now);
     take_patches(engine, job);
     if (job->deadline_us > now.boot_us) {
         for (size_t i = 0; i < job->task_count; i++)
@@ -291,6 +328,8 @@ bool job_is_due(const struct job *job, struct moment now)
 
 void job_tick(struct engine *engine, struct job *job, struct moment now)
 {
+    if (job->held)
+        hold_end(engine, job, now);
     if (job->status == JOB_QUEUED && engine->safe >= job->safe_at) {
         if (job_is_due(job, now)) {
             job_start(engine, job, now);
@@ -328,8 +367,11 @@ void job_cancel(struct engine *engine, struct job *job, const struct stop *stop,
     char why[200];
 
     job->canceling = true;
-    if (!job->resolved && !job_resolve(engine, job, now, why, sizeof(why)))
+    if (!job->resolved) {
+        if (job_resolve(engine, job, now, why, sizeof(why)))
+            keep_tasks(engine, job);
         job->resolved = true;
+    }
     job_interrupt(engine, job, stop, now);
     job_check_end(engine, job, now);
 }

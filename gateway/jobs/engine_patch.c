@@ -27,8 +27,6 @@ int patch_take(struct engine *engine, struct task *task)
         r = take_tags(engine, task->device, action->tags);
     if (r == 0 && json_is_object(action->arguments))
         r = twin_patch_desired(twin, action->arguments);
-    if (r == 0)
-        engine_keep(engine, RECORD_TWIN, NULL, engine->site->devices[task->device].id, 0, NULL);
     /* Acknowledged by the number that the back end knows, where it gave one. */
     const struct request *request = task->job->request;
     task->version = request->has_version ? request->version : twin->desired_version;
@@ -79,36 +77,42 @@ static int add_superseded(struct plan *plan, const char *property)
     return 0;
 }
 
+struct plan *patch_plan_without(const struct engine *engine, const struct task *task,
+                                const struct plan *plan, const json_t *names)
+{
+    struct action action = {.kind = ACTION_PATCH,
+                            .arguments = json_deep_copy(task->job->request->action.arguments)};
+    struct plan_error error;
+    struct plan *own = NULL;
+    json_t *name;
+    size_t i;
+
+    json_array_foreach(names, i, name) drop_path(action.arguments, json_string_value(name));
+    if (plan_new(&own, engine->site, plan->profile, &action, &error) == 0) {
+        json_array_foreach(names, i, name) add_superseded(own, json_string_value(name));
+    }
+    json_decref(action.arguments);
+    return own;
+}
+
 struct plan *patch_without_superseded(struct engine *engine, struct task *task,
                                       const struct plan *plan)
 {
     const struct profile *profile = &engine->site->profiles[plan->profile];
-    struct action action = {.kind = ACTION_PATCH};
-    struct plan_error error;
     struct plan *own = NULL;
 
     if (!engine->devices[task->device].first)
         return NULL;
+    json_t *names = json_array();
     for (size_t i = 0; i < plan->result_count; i++) {
         const char *property = profile->points[plan->results[i].point].property;
 
-        if (!superseded(engine, task, property))
-            continue;
-        if (!action.arguments)
-            action.arguments = json_deep_copy(task->job->request->action.arguments);
-        drop_path(action.arguments, property);
+        if (superseded(engine, task, property))
+            json_array_append_new(names, json_string(property));
     }
-    if (!action.arguments)
-        return NULL;
-    if (plan_new(&own, engine->site, plan->profile, &action, &error) == 0) {
-        for (size_t i = 0; i < plan->result_count; i++) {
-            const char *property = profile->points[plan->results[i].point].property;
-
-            if (!twin_find(action.arguments, property))
-                add_superseded(own, property);
-        }
-    }
-    json_decref(action.arguments);
+    if (json_array_size(names) > 0)
+        own = patch_plan_without(engine, task, plan, names);
+    json_decref(names);
     return own;
 }
 

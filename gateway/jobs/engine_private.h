@@ -38,7 +38,12 @@ struct task {
         *own_plan;   /* where the job's plan does not fit (superseded properties), else NULL */
     struct run *run; /* while running */
     char *record;    /* JSON text once it has ended */
-    struct task *next; /* in its device's queue */
+    uint64_t number; /* of the record of its end */
+    bool told;       /* everybody who shall know its end knows it */
+    char *handed, *journal; /* recalled, until it goes on */
+    bool in_doubt;          /* the journal is that of an intent */
+    bool maybe;             /* it may have begun before a restart, unrecorded */
+    struct task *next;      /* in its device's queue */
 };
 
 /* Stored by number and reported by name: add at the end, never renumber. */
@@ -77,6 +82,11 @@ struct job {
     uint64_t repeat; /* call: where its answer is remembered, 0: nowhere */
     int64_t created_ms, started_ms, ended_ms;
     int64_t deadline_us; /* boot clock; MOMENT_NEVER until it starts */
+    bool held;           /* after another boot: until the time is known */
+    int64_t deadline_ms; /* held: the deadline on the wall clock; 0: not known */
+    size_t gone;         /* tasks of devices that the site has no more */
+    uint64_t number;     /* of the record of its end */
+    bool told;           /* everybody who shall know its end knows it */
     bool share_due;
     int64_t share_us; /* earliest next share */
     struct job *older, *newer;
@@ -183,7 +193,14 @@ struct engine {
     char *early_cancels[EARLY_CANCELS_MOST]; /* cancels that came before their job */
     size_t early_next;
     size_t reported_due; /* devices whose reported document waits */
-    bool stopping;
+    bool stopping, paused;
+    char boot_id[40]; /* "": nothing survives, and nothing is written for it */
+    bool outbox;      /* who shall know an outcome is told until he has got it */
+    bool takes;       /* the store takes new work */
+    char store_why[240];
+    int64_t newest_ms, clock_us, hold_us, forget_us;
+    struct job *recalled; /* the job that the last record was about */
+    size_t recalled_task;
     bool trusted; /* the wall clock, when it was last told */
 };
 
@@ -205,10 +222,25 @@ void job_cancel(struct engine *engine, struct job *job, const struct stop *stop,
 void job_tick(struct engine *engine, struct job *job, struct moment now);
 int64_t job_wake_us(const struct engine *engine, const struct job *job);
 void job_free(const struct engine *engine, struct job *job);
-void jobs_forget_old(struct engine *engine); /* not while a loop walks over the jobs */
+void jobs_forget_old(struct engine *engine,
+                     struct moment now); /* not while a loop walks over the jobs */
 const char *job_status_name(enum job_status status);
 const char *job_type_name(const struct job *job);
 bool job_is_over(const struct job *job);
+
+void job_remember_id(struct engine *engine, const char *id, uint64_t fingerprint);
+void job_cancel_early(struct engine *engine, const char *id);
+
+/* engine_keep.c: the records and what they say */
+uint64_t keep_job(struct engine *engine, const struct job *job, struct moment now);
+uint64_t keep_tasks(struct engine *engine, const struct job *job);
+uint64_t keep_status(struct engine *engine, const struct job *job, struct moment now);
+void keep_handed(struct engine *engine, const struct task *task);
+uint64_t keep_run(struct engine *engine, const struct task *task, enum record_kind kind);
+uint64_t keep_twin(struct engine *engine, size_t device);
+
+/* engine_restore.c */
+void hold_end(struct engine *engine, struct job *job, struct moment now);
 
 /* engine_calls.c */
 void engine_call(struct engine *engine, struct request *request, struct moment now);
@@ -216,11 +248,19 @@ void call_tick(struct engine *engine, struct job *job, struct moment now);
 void call_answer(struct engine *engine, struct job *job, int status, enum code code, char *body,
                  uint64_t after);
 
+/* After a restart: its answer is remembered for those who repeat themselves, or given again. */
+void call_recall(struct engine *engine, struct job *job, struct moment now);
+void call_answer_again(struct engine *engine, struct job *job);
+
 /* engine_tasks.c */
 void task_queue(struct engine *engine, struct task *task);
 /* Ends the task if it needs no wire: a refusal, tags alone, properties removed. */
 void task_try_without_wire(struct engine *engine, struct task *task, struct moment now);
 void task_begin(struct engine *engine, struct task *task, struct moment now); /* may end it */
+/* Once more, after a restart: what its record says. */
+void task_tell(struct engine *engine, const struct task *task);
+/* Goes on where it was when the gateway stopped; it is in its device's queue. */
+void task_resume(struct engine *engine, struct task *task, struct moment now);
 void task_end(struct engine *engine, struct task *task,
               struct moment now); /* its run is over */
 void task_refuse(struct engine *engine, struct task *task, enum code code, const char *text,
@@ -234,6 +274,9 @@ const char *task_state_name(enum task_state state);
 int patch_take(struct engine *engine, struct task *task);
 struct plan *patch_without_superseded(struct engine *engine, struct task *task,
                                       const struct plan *plan);
+/* The plan without the properties of `names`, which are superseded. */
+struct plan *patch_plan_without(const struct engine *engine, const struct task *task,
+                                const struct plan *plan, const json_t *names);
 /* In the twin; true when the reported document has changed. `text`: why it was refused. */
 bool patch_acknowledge(struct engine *engine, struct task *task, const char *text);
 json_t *patch_payload(const struct task *task, enum code *code, char *text, size_t size);

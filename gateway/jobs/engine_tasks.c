@@ -153,6 +153,24 @@ static void leave_device(struct engine *engine, struct task *task)
     line_of(engine, task)->wake_us = 0;
 }
 
+static void report_outcome(struct engine *engine, const struct task *task)
+{
+    struct report *report =
+        engine_report(engine, REPORT_OUTCOME, task->number, task->job->id,
+                      engine->site->devices[task->device].id, strdup(task->record));
+
+    report->call = task->job->call;
+    report->number = task->number;
+}
+
+void task_tell(struct engine *engine, const struct task *task)
+{
+    if (task->job->call)
+        call_answer_again(engine, task->job);
+    else
+        report_outcome(engine, task);
+}
+
 /* The record first, so that nothing is told before it is safe: neither the outcome nor the
    acknowledgements in the reported document. */
 static void finish(struct engine *engine, struct task *task, enum task_state state,
@@ -165,16 +183,19 @@ static void finish(struct engine *engine, struct task *task, enum task_state sta
     task->ended_ms = now.wall_ms;
     task_move(task, state, now);
     leave_device(engine, task);
+    if (reported)
+        keep_twin(engine, task->device);
     task->record = record_text(engine, task, payload, text);
     free(device->last_outcome);
     device->last_outcome = strdup(task->record);
 
-    uint64_t number = engine_keep(engine, RECORD_OUTCOME, job->id, id, 0, strdup(task->record));
+    uint64_t number = engine_keep(engine, RECORD_OUTCOME, job->id, id, engine->outbox ? 0 : 1,
+                                  strdup(task->record));
+    task->number = number;
     if (job->call)
         call_answer(engine, job, code_status(task->code), task->code, json_text(payload),
                     number);
-    engine_report(engine, REPORT_OUTCOME, number, job->id, id, strdup(task->record))->call =
-        job->call;
+    report_outcome(engine, task);
     if (reported)
         reported_changed(engine, task->device, now);
     json_decref(payload);
@@ -184,10 +205,17 @@ static void finish(struct engine *engine, struct task *task, enum task_state sta
 void task_refuse(struct engine *engine, struct task *task, enum code code, const char *text,
                  struct moment now)
 {
+    bool reported = false;
+    char maybe[400];
+
+    if (task->maybe && code_status(code) != code_status(CODE_OUTCOME_UNKNOWN)) {
+        snprintf(maybe, sizeof(maybe),
+                 "%.250s, but the gateway was interrupted before and it may have begun", text);
+        text = maybe;
+        code = CODE_INTERRUPTED;
+    }
     json_t *payload =
         json_pack("{s:{s:s, s:s}}", "error", "code", code_name(code), "description", text);
-    bool reported = false;
-
     task->code = code;
     if (task->job->request->action.kind == ACTION_PATCH)
         reported = patch_acknowledge(engine, task, text);
@@ -217,9 +245,12 @@ static bool set_out(struct engine *engine, struct task *task, struct moment now)
         task_refuse(engine, task, CODE_STORE_UNAVAILABLE, "the gateway is out of memory", now);
         return false;
     }
+    if (task->maybe)
+        run_maybe_begun(task->run);
+    task->maybe = false;
     task->started_ms = now.wall_ms;
     task_move(task, TASK_RUNNING, now);
-    engine_keep(engine, RECORD_HANDED, task->job->id, id, 0, NULL);
+    keep_handed(engine, task);
 
     json_t *record = task_json(engine, task);
     engine_report(engine, REPORT_PROGRESS, 0, task->job->id, id, json_text(record));
@@ -235,6 +266,63 @@ void task_begin(struct engine *engine, struct task *task, struct moment now)
     engine->devices[task->device].running = task;
 }
 
+static void free_run(struct task *task)
+{
+    if (task->run)
+        run_deinit(task->run);
+    free(task->run);
+    task->run = NULL;
+    plan_free(task->own_plan);
+    task->own_plan = NULL;
+}
+
+/* Without its journal nothing may be said but that it was interrupted. */
+static void lose(struct engine *engine, struct task *task, struct moment now)
+{
+    task_refuse(engine, task, task->journal ? CODE_OUTCOME_UNKNOWN : CODE_STORE_UNAVAILABLE,
+                task->journal ? "the site was changed while this task was interrupted: nothing "
+                                "can tell how far it came"
+                              : "the gateway is out of memory",
+                now);
+}
+
+static bool make_run(struct engine *engine, struct task *task, struct moment now)
+{
+    struct job_plan *made =
+        job_plan(engine, task->job, engine->site->devices[task->device].profile);
+    json_t *handed = task->handed ? json_loads(task->handed, 0, NULL) : NULL;
+    const json_t *names = json_object_get(handed, "superseded");
+
+    if (made->plan && names)
+        task->own_plan = patch_plan_without(engine, task, made->plan, names);
+    task->started_ms = json_integer_value(json_object_get(handed, "started"));
+    if (task->started_ms == 0)
+        task->started_ms = now.wall_ms;
+    json_decref(handed);
+    task->run = made->plan ? calloc(1, sizeof(*task->run)) : NULL;
+    return task->run &&
+           run_init(task->run, engine->site, task->own_plan ? task->own_plan : made->plan,
+                    task->device, now) == 0 &&
+           (!task->journal || run_resume(task->run, task->journal, task->in_doubt, now) == 0);
+}
+
+void task_resume(struct engine *engine, struct task *task, struct moment now)
+{
+    bool made = make_run(engine, task, now);
+    if (made)
+        run_maybe_begun(task->run);
+    if (!made) {
+        free_run(task);
+        lose(engine, task, now);
+        return;
+    }
+    unqueue(engine, task);
+    engine->devices[task->device].running = task;
+    task_move(task, TASK_RUNNING, now);
+    if (task->run->phase == PHASE_OVER)
+        task_end(engine, task, now);
+}
+
 void task_try_without_wire(struct engine *engine, struct task *task, struct moment now)
 {
     if (task->state != TASK_SCHEDULED)
@@ -245,15 +333,6 @@ void task_try_without_wire(struct engine *engine, struct task *task, struct mome
         return;
     if (set_out(engine, task, now))
         task_end(engine, task, now);
-}
-
-static void free_run(struct task *task)
-{
-    run_deinit(task->run);
-    free(task->run);
-    task->run = NULL;
-    plan_free(task->own_plan);
-    task->own_plan = NULL;
 }
 
 void task_end(struct engine *engine, struct task *task, struct moment now)

@@ -38,6 +38,7 @@ struct report {
     char *body;   /* JSON text, never NULL */
     bool call; /* OUTCOME: of a single call, whose caller has had the answer; not for the broker
                 */
+    uint64_t number; /* OUTCOME, SHARE: of the record that it tells; 0: none */
     bool retain; /* SHARE: a job that selected no device is not retained */
     struct report *next;
 };

@@ -66,6 +66,11 @@ struct request *request_new(enum request_kind kind, enum link_kind link);
 void request_free(struct request *request); /* NULL is fine */
 void origin_deinit(struct origin *origin);
 
+/* A request as JSON for the store (new reference), and back: 0, -EBADMSG when it cannot be
+   read, or -ENOMEM. */
+json_t *request_keep(const struct request *request);
+int request_recall(struct request **ret, const json_t *kept, const char *job_id);
+
 /* What is wrong with a message; the answer that it gets. */
 struct refusal {
     enum code code;

@@ -154,7 +154,8 @@ void run_leave_out(struct run *run, const struct plan_step *step, size_t item)
         if (result->result < RESULT_NOT_SENT)
             result->result = RESULT_NOT_SENT;
         if (run->stopping && result->result == RESULT_NOT_SENT && result->code == CODE_NONE)
-            result_set(result, RESULT_NOT_SENT, run->begun ? CODE_INTERRUPTED : run->stop.code,
+            result_set(result, run->reached ? RESULT_UNKNOWN : RESULT_NOT_SENT,
+                       run->begun ? CODE_INTERRUPTED : run->stop.code,
                        run->begun ? run->stop.after : run->stop.before);
     }
 }

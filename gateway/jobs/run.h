@@ -27,6 +27,7 @@ enum phase {
     PHASE_RETURN = 9,   /* a pulse's previous value goes back */
     PHASE_RESTORE = 10, /* on_failure = "restore" */
     PHASE_OVER = 11,
+    PHASE_DOUBT = 12, /* after a restart: was the step's value written? */
 };
 
 struct reading {
@@ -117,6 +118,14 @@ void run_stop(struct run *run, const struct stop *stop, struct moment now);
 void run_line_down(struct run *run, const char *why, struct moment now);
 /* Nothing will be sent any more: it is over now, and says what is left open. */
 void run_abandon(struct run *run, const char *why, struct moment now);
+
+/* The run up to here as text for the store (malloc'ed); and a new run taken up to there, after
+   a restart. `in_doubt`: the text is that of an intent. 0, -ESTALE when the plan is another one
+   now, or negative errno; then the run is useless. */
+char *run_journal(const struct run *run);
+/* The run began before a restart: its present step's frame may have left. */
+void run_maybe_begun(struct run *run);
+int run_resume(struct run *run, const char *journal, bool in_doubt, struct moment now);
 
 bool run_is_repeat(const struct run *run); /* what it wants next is a try after a failed one */
 bool run_is_readback(const struct run *run);

@@ -191,6 +191,9 @@ static void answer_phase(struct run *run, const struct facts *facts,
     case PHASE_COMPARE:
         run_answer_compare(run, facts, answer, now);
         return;
+    case PHASE_DOUBT:
+        run_answer_doubt(run, facts, answer, now);
+        return;
     case PHASE_WRITE:
         run_answer_write(run, facts, answer, now);
         return;

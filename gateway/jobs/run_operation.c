@@ -35,7 +35,8 @@ static bool restore_operation(struct run *run, struct operation *operation)
         size_t point = run->plan->results[run->restore_left - 1].point;
 
         if (result->result == RESULT_NOT_SENT || result->result == RESULT_UNCHANGED ||
-            result->result == RESULT_REFUSED || !run->before || !run->before[point].known)
+            result->result == RESULT_REFUSED || result->code == CODE_OVERRIDDEN ||
+            !run->before || !run->before[point].known)
             continue;
         back_operation(run, point, operation);
         return true;
@@ -62,6 +63,7 @@ bool run_operation(struct run *run, struct operation *operation)
         return probe_operation(run_profile(run), operation);
     case PHASE_COMPARE:
     case PHASE_VERIFY:
+    case PHASE_DOUBT:
         *operation = step->readback;
         return true;
     case PHASE_WRITE:

@@ -77,6 +77,15 @@ void run_answer_verify(struct run *run, const struct facts *facts, const struct 
 void run_answer_compare(struct run *run, const struct facts *facts, const struct answer *answer,
                         struct moment now);
 
+bool run_holds_all(const struct run *run, const struct answer *answer);
+/* The step's points hold the wanted values already. */
+void run_found(struct run *run, const struct answer *answer, enum result result,
+               struct moment now);
+
+/* run_journal.c */
+void run_answer_doubt(struct run *run, const struct facts *facts, const struct answer *answer,
+                      struct moment now);
+
 /* sentence.c: what a stop came upon, and which steps were done before. */
 void sentence_stopped(char *text, size_t size, const struct run *run);
 

@@ -20,6 +20,7 @@ static bool step_may_stop(const struct run *run)
     case PHASE_WRITE:
         return run->tries == 0 && !run->reached && !run->rewritten;
     case PHASE_VERIFY:
+    case PHASE_DOUBT:
     case PHASE_RETURN:
     case PHASE_RESTORE:
     case PHASE_OVER:

@@ -195,7 +195,7 @@ static void doubt_stays(struct run *run, struct moment now)
              now);
 }
 
-static bool holds_all(const struct run *run, const struct answer *answer)
+bool run_holds_all(const struct run *run, const struct answer *answer)
 {
     const struct plan_step *step = run_step(run);
 
@@ -214,7 +214,7 @@ void run_answer_verify(struct run *run, const struct facts *facts, const struct 
 {
     bool answered = trouble_of(answer) == TROUBLE_NONE;
 
-    if (run->doubted && (!answered || !holds_all(run, answer))) {
+    if (run->doubted && (!answered || !run_holds_all(run, answer))) {
         doubt_stays(run, now);
     } else if (answered) {
         run_step_results(run, RESULT_WRITTEN, CODE_NONE, NULL);
@@ -222,6 +222,21 @@ void run_answer_verify(struct run *run, const struct facts *facts, const struct 
     } else {
         run_again_or_fail(run, facts, answer, RESULT_WRITTEN, now);
     }
+}
+
+void run_found(struct run *run, const struct answer *answer, enum result found,
+               struct moment now)
+{
+    const struct plan_step *step = run_step(run);
+
+    run_step_results(run, found, CODE_NONE, NULL);
+    for (size_t i = 0; i < step->item_count; i++) {
+        struct point_result *result = &run->results[step->items[i].result];
+
+        reading_keep(&result->holds, &step->items[i], answer);
+        result->at_ms = now.wall_ms;
+    }
+    run_step_done(run, now);
 }
 
 void run_answer_compare(struct run *run, const struct facts *facts, const struct answer *answer,
@@ -235,16 +250,9 @@ void run_answer_compare(struct run *run, const struct facts *facts, const struct
     }
     run_count_try(run);
     run->tries = 0;
-    if (!holds_all(run, answer)) {
+    if (!run_holds_all(run, answer)) {
         run->phase = step->class == CLASS_STATE ? PHASE_WRITE : PHASE_INTENT;
         return;
     }
-    run_step_results(run, RESULT_UNCHANGED, CODE_NONE, NULL);
-    for (size_t i = 0; i < step->item_count; i++) {
-        struct point_result *result = &run->results[step->items[i].result];
-
-        reading_keep(&result->holds, &step->items[i], answer);
-        result->at_ms = now.wall_ms;
-    }
-    run_step_done(run, now);
+    run_found(run, answer, RESULT_UNCHANGED, now);
 }

@@ -24,7 +24,7 @@ enum record_kind {
     RECORD_HANDED = 2,  /* job_id, device_id: a task has begun */
     RECORD_INTENT = 3,  /* a trigger's or pulse's frame is about to leave; the run up to here */
     RECORD_DONE = 4,    /* a step is done; the run up to here */
-    RECORD_OUTCOME = 5, /* a task ended: its record */
+    RECORD_OUTCOME = 5, /* a task ended: its record; step 1: nobody needs to be told */
     RECORD_STATUS = 6,  /* a job changed its status, start or deadline */
     RECORD_TWIN = 7,    /* device_id: its twin changed; the whole twin */
     RECORD_CANCEL = 8,  /* job_id, which need not be known */

@@ -6,7 +6,7 @@
 /* --- statements: one for each kind of record, so that keeping is a table and not a program ---
  */
 
-/* ?1 number, ?2 job id, ?3 device id, ?4 text, ?5 is it an intent. */
+/* ?1 number, ?2 job id, ?3 device id, ?4 text, ?5 step. */
 #define TASK_OF_JOB "SELECT number, ?3, ?1"
 static const char *const keep_sql[KEEP_COUNT] = {
     [RECORD_JOB] = "INSERT INTO job (number, id, request) VALUES (?1, ?2, ifnull(?4, ''))"
@@ -21,9 +21,10 @@ static const char *const keep_sql[KEEP_COUNT] = {
                     ", ?4 FROM job WHERE id = ?2"
                     " ON CONFLICT DO UPDATE SET journal = excluded.journal, intent = 0",
     [RECORD_OUTCOME] =
-        "INSERT INTO task (job, device, number, outcome)" TASK_OF_JOB
-        ", ?4 FROM job WHERE id = ?2"
+        "INSERT INTO task (job, device, number, outcome, told)" TASK_OF_JOB
+        ", ?4, ?5 FROM job WHERE id = ?2"
         " ON CONFLICT DO UPDATE SET outcome = excluded.outcome, number = excluded.number,"
+        " told = excluded.told,"
         " handed = NULL, journal = NULL, intent = 0",
     [RECORD_STATUS] = "UPDATE job SET status = ?4 WHERE id = ?2",
     [RECORD_TWIN] = "INSERT INTO twin (device, number, twin) VALUES (?3, ?1, ifnull(?4, ''))"
@@ -103,6 +104,8 @@ static int carry_out(struct store_db *db, sqlite3_stmt *statement, const struct 
     bind(statement, 2, record->job_id);
     bind(statement, 3, record->device_id);
     bind(statement, 4, record->text);
+    if (sqlite3_bind_parameter_count(statement) >= 5)
+        sqlite3_bind_int64(statement, 5, record->step);
     if (sqlite3_step(statement) != SQLITE_DONE)
         error = sqlite3_extended_errcode(db->sqlite);
     sqlite3_reset(statement);

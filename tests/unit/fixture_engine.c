@@ -72,7 +72,11 @@ void world_init(struct world *world, size_t devices, size_t lines)
 
 void world_open(struct world *world)
 {
-    struct engine_settings settings = {.site = world->site, .version = "1.0", .boot = 7};
+    struct engine_settings settings = {.site = world->site,
+                                       .version = "1.0",
+                                       .boot = 7 + world->boots,
+                                       .boot_id = world->survives ? "boot" : NULL,
+                                       .outbox = world->survives};
 
     assert_int_equal(engine_new(&world->engine, &settings, world->now), 0);
     for (size_t i = 0; i < world->site->line_count; i++)
@@ -95,6 +99,9 @@ void world_deinit(struct world *world)
         report_free(world->reports[i]);
     for (size_t i = 0; i < world->record_count; i++)
         record_free(world->records[i]);
+    for (size_t i = 0; i < world->log_count; i++)
+        record_free(world->log[i]);
+    free(world->log);
     for (size_t i = 0; i < world->job_count; i++)
         free(world->jobs[i]);
     free(site->lines);
@@ -128,6 +135,17 @@ static void check_statistics(struct world *world)
     }
 }
 
+/* What is on the simulated disk, or on its way to it. */
+static void log_record(struct world *world, struct record *record)
+{
+    if (world->log_count == world->log_size) {
+        world->log_size = world->log_size ? world->log_size * 2 : 256;
+        world->log = realloc(world->log, world->log_size * sizeof(struct record *));
+        assert_non_null(world->log);
+    }
+    world->log[world->log_count++] = record;
+}
+
 static void take_records(struct world *world)
 {
     struct record *record;
@@ -135,6 +153,10 @@ static void take_records(struct world *world)
     while ((record = engine_take_record(world->engine))) {
         assert_int_equal(record->number, world->kept + 1);
         world->kept = record->number;
+        if (world->survives) {
+            log_record(world, record);
+            continue;
+        }
         if (world->record_count == sizeof(world->records) / sizeof(world->records[0])) {
             record_free(world->records[0]);
             memmove(world->records, world->records + 1,
@@ -153,6 +175,8 @@ static void take_reports(struct world *world)
 
     while ((report = engine_take_report(world->engine))) {
         assert_true(report->after <= world->safe);
+        if (world->report)
+            world->report(world, report);
         assert_non_null(report->body);
         assert_true(world->report_count < WORLD_REPORTS);
         world->reported_us[world->report_count] = world->now.boot_us;
@@ -166,6 +190,8 @@ static void obey(struct world *world, struct world_device *device,
                  const struct operation *operation)
 {
     device->writes++;
+    if (world->obeyed)
+        world->obeyed(world, (size_t)(device - world->devices), operation);
     if (operation->address == 200) {
         device->triggers++;
         device->silent_until_us = world->now.boot_us + device->reboot_us;
@@ -272,6 +298,46 @@ void world_line(struct world *world, size_t index, bool up, const char *why)
         work->answer = (struct answer){.result = ANSWER_LINE_DOWN};
         engine_answer(world->engine, index, work, world->now);
     }
+}
+
+/* The frame that is on the wire when the power goes is obeyed or not. */
+static void cut_lines(struct world *world, bool obeyed)
+{
+    for (size_t i = 0; i < world->site->line_count; i++) {
+        struct world_line *line = &world->lines[i];
+        struct world_device *device;
+
+        if (line->count > 0 && obeyed && line->out[0]->operation.kind != OPERATION_READ) {
+            device = &world->devices[line->out[0]->device];
+            if (!device->dead && !device->exception &&
+                line->starts_us[0] >= device->silent_until_us)
+                obey(world, device, &line->out[0]->operation);
+        }
+        while (line->count > 0)
+            work_free(line->out[--line->count]);
+    }
+}
+
+void world_cut(struct world *world, bool obeyed)
+{
+    cut_lines(world, obeyed);
+    engine_free(world->engine);
+    world->boots++;
+    while (world->log_count > 0 && world->log[world->log_count - 1]->number > world->safe)
+        record_free(world->log[--world->log_count]);
+    world->kept = world->safe;
+    world->safe_us = MOMENT_NEVER;
+    struct engine_settings settings = {.site = world->site,
+                                       .version = "1.0",
+                                       .boot = 7 + world->boots,
+                                       .boot_id = world->other_boot ? "other" : "boot",
+                                       .outbox = true};
+    assert_int_equal(engine_new(&world->engine, &settings, world->now), 0);
+    for (size_t i = 0; i < world->log_count; i++)
+        engine_recall(world->engine, world->log[i]);
+    assert_int_equal(engine_resume(world->engine, world->now), 0);
+    for (size_t i = 0; i < world->site->line_count; i++)
+        world_line(world, i, true, "");
 }
 
 /* --- time --- */

@@ -55,6 +55,13 @@ struct world {
     int64_t safe_us;             /* when `kept` is safe */
     struct record *records[256]; /* the last ones */
     size_t record_count;
+    bool survives; /* set before world_open(): records are all kept, for world_cut() */
+    struct record **log;
+    size_t log_count, log_size;
+    unsigned boots;
+    bool other_boot; /* world_cut(): the machine was started again, not only the gateway */
+    void (*report)(struct world *world, const struct report *report); /* sees each, or NULL */
+    void (*obeyed)(struct world *world, size_t device, const struct operation *operation);
     struct report *reports[WORLD_REPORTS];
     int64_t reported_us[WORLD_REPORTS];
     size_t report_count;
@@ -70,6 +77,10 @@ void world_deinit(struct world *world);
 /* Opens the engine; lines come up unless told otherwise. */
 void world_open(struct world *world);
 void world_line(struct world *world, size_t line, bool up, const char *why);
+
+/* The power goes and comes back at once: what was not safe is gone. `obeyed`: so was the frame
+   that was on the wire. */
+void world_cut(struct world *world, bool obeyed);
 
 /* Everything that happens in the next so many microseconds. */
 void world_run(struct world *world, int64_t us);

@@ -1,0 +1,363 @@
+/*
+ * Histories: the engine in a simulated world, driven by a seed: jobs, calls, patches, cancels,
+ * redeliveries, dead and deaf devices, lines that go down, and power that goes at any moment.
+ * What was not safe in the store is gone then; the frame on the wire was obeyed or not.
+ *
+ * After each history the outcomes are compared with what the devices saw. A seed that fails
+ * ends the program and prints its story: the same seed tells the same story again.
+ *
+ *     histories [--seeds N] [--first SEED] [--story]
+ */
+#include "fixture_engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEVICES_MOST = 6, JOBS_MOST = 12, EVENTS = 40, VALUE_FIRST = 1000, PULSE_VALUE = 77 };
+
+enum what { METHOD_STATE, METHOD_TRIGGER, METHOD_PULSE, METHOD_RESTORE, METHOD_COUNT };
+
+struct asked {
+    char id[16];
+    bool patch, safe, cancelled;
+    uint16_t value;                /* that no other job writes */
+    unsigned obeyed[DEVICES_MOST]; /* frames with this value that the device obeyed */
+    char *told[DEVICES_MOST];      /* its outcome, as it was told first */
+};
+
+struct history {
+    struct world world; /* first: the callbacks get a pointer to it */
+    uint64_t seed, state;
+    enum what method;
+    size_t devices;
+    struct asked jobs[JOBS_MOST];
+    size_t job_count;
+    unsigned cuts;
+    FILE *story;
+    char *text; /* of the story, where it is not told aloud */
+    size_t size;
+};
+
+struct counts {
+    unsigned long histories, cuts, tasks, unknown, completed;
+};
+
+/* splitmix64 (public domain, S. Vigna) */
+static uint64_t draw(struct history *history, uint64_t below)
+{
+    uint64_t z = (history->state += 0x9E3779B97F4A7C15u);
+
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return (z ^ (z >> 31)) % below;
+}
+
+__attribute__((format(printf, 2, 3))) static void tell(struct history *history,
+                                                       const char *format, ...)
+{
+    va_list arguments;
+
+    fprintf(history->story, "%10.3f s  ",
+            (double)(history->world.now.boot_us - 1000 * SECONDS) / 1e6);
+    va_start(arguments, format);
+    vfprintf(history->story, format, arguments);
+    va_end(arguments);
+    fputc('\n', history->story);
+}
+
+static void wrong(struct history *history, const char *what, const char *job, size_t device)
+{
+    fflush(history->story);
+    printf("%s\nseed %llu: job %s, device d%zu: %s\n", history->text ? history->text : "",
+           (unsigned long long)history->seed, job, device, what);
+    exit(1);
+}
+
+/* --- what the world saw --- */
+
+static void on_obeyed(struct world *world, size_t device, const struct operation *operation)
+{
+    struct history *history = (struct history *)(void *)world;
+
+    tell(history, "d%zu obeys: address %u = %u", device, operation->address,
+         operation->words[0]);
+    for (size_t i = 0; i < history->job_count; i++) {
+        for (uint16_t k = 0; k < operation->count; k++)
+            history->jobs[i].obeyed[device] += operation->words[k] == history->jobs[i].value;
+    }
+}
+
+static struct asked *asked_of(struct history *history, const char *id)
+{
+    for (size_t i = 0; id && i < history->job_count; i++) {
+        if (strcmp(history->jobs[i].id, id) == 0)
+            return &history->jobs[i];
+    }
+    return NULL;
+}
+
+static void on_report(struct world *world, const struct report *report)
+{
+    struct history *history = (struct history *)(void *)world;
+    struct asked *asked = asked_of(history, report->job_id);
+
+    if (asked && report->kind == REPORT_ANSWER && report->code == CODE_NONE)
+        asked->safe = true;
+    if (!asked || report->kind != REPORT_OUTCOME)
+        return;
+    size_t device = strtoul(report->device_id + 1, NULL, 10);
+    tell(history, "outcome of %s: %s", report->job_id, report->body);
+    if (!asked->told[device]) {
+        asked->told[device] = strdup(report->body);
+    } else if (strcmp(asked->told[device], report->body) != 0) {
+        tell(history, "before it was: %s", asked->told[device]);
+        wrong(history, "it has two outcomes", asked->id, device);
+    }
+}
+
+/* --- what happens --- */
+
+static void make_method(struct history *history)
+{
+    struct world *world = &history->world;
+    struct fixture *fixture = &world->fixture;
+    struct step *step;
+
+    history->method = (enum what)draw(history, METHOD_COUNT);
+    fixture->method.repeatable = history->method != METHOD_TRIGGER;
+    switch (history->method) {
+    case METHOD_TRIGGER:
+        fixture_argument(fixture, WORLD_CONTROL, "n", NULL);
+        fixture_step(fixture, STEP_WAIT, 0)->duration_ms = 500;
+        step = fixture_step(fixture, STEP_EXPECT, WORLD_STATE);
+        step->value = json_integer(1);
+        step->within_ms = 3000;
+        return;
+    case METHOD_PULSE:
+        step = fixture_step(fixture, STEP_PULSE, WORLD_MODE);
+        step->value = json_integer(PULSE_VALUE);
+        step->duration_ms = 700;
+        fixture_argument(fixture, WORLD_SETPOINT, "n", NULL);
+        return;
+    case METHOD_RESTORE:
+        fixture->method.restore = true;
+        fixture_argument(fixture, WORLD_SETPOINT, "n", NULL);
+        step = fixture_step(fixture, STEP_EXPECT, WORLD_STATE);
+        step->value = json_integer((json_int_t)draw(history, 2));
+        step->within_ms = 1000;
+        return;
+    case METHOD_STATE:
+    case METHOD_COUNT:
+        fixture_argument(fixture, WORLD_SETPOINT, "n", NULL);
+        return;
+    }
+}
+
+static void submit(struct history *history, const struct asked *asked)
+{
+    char json[600];
+
+    if (asked->patch)
+        snprintf(json, sizeof(json),
+                 "{\"type\":\"scheduleUpdateTwin\",\"updateTwin\":{\"properties\":{\"desired\":"
+                 "{\"setpoint\":%u}}},\"queryCondition\":\"*\"}",
+                 asked->value);
+    else
+        snprintf(json, sizeof(json),
+                 "{\"type\":\"scheduleDeviceMethod\",\"cloudToDeviceMethod\":{\"methodName\":"
+                 "\"go\",\"payload\":{\"n\":%u}},\"queryCondition\":\"*\"}",
+                 asked->value);
+    tell(history, "submit %s, value %u", asked->id, asked->value);
+    world_job(&history->world, LINK_BROKER, asked->id, json);
+}
+
+static void ask(struct history *history)
+{
+    struct asked *asked = &history->jobs[history->job_count];
+
+    if (history->job_count == JOBS_MOST)
+        return;
+    snprintf(asked->id, sizeof(asked->id), "job%zu", history->job_count);
+    asked->value = (uint16_t)(VALUE_FIRST + history->job_count);
+    asked->patch = draw(history, 3) == 0;
+    history->job_count++;
+    submit(history, asked);
+}
+
+static void cut(struct history *history)
+{
+    bool obeyed = draw(history, 2);
+
+    tell(history, "the power goes; the frame on the wire is %s; safe up to %llu of %llu",
+         obeyed ? "obeyed" : "lost", (unsigned long long)history->world.safe,
+         (unsigned long long)history->world.kept);
+    world_cut(&history->world, obeyed);
+    history->cuts++;
+    /* The broker delivers again what was not acknowledged, and at times what was. */
+    for (size_t i = 0; i < history->job_count; i++) {
+        if (!history->jobs[i].safe || draw(history, 4) == 0)
+            submit(history, &history->jobs[i]);
+    }
+}
+
+static void event(struct history *history)
+{
+    struct world *world = &history->world;
+    struct world_device *device = &world->devices[draw(history, history->devices)];
+    struct asked *asked;
+
+    switch (draw(history, 12)) {
+    case 0:
+    case 1:
+        ask(history);
+        return;
+    case 2:
+    case 3:
+    case 4:
+        cut(history);
+        return;
+    case 5:
+        if (history->job_count == 0)
+            return;
+        asked = &history->jobs[draw(history, history->job_count)];
+        tell(history, "cancel %s", asked->id);
+        asked->cancelled = true;
+        world_cancel(world, LINK_BROKER, asked->id);
+        return;
+    case 6:
+        device->dead = !device->dead;
+        tell(history, "%s is %s", device->id, device->dead ? "dead" : "alive");
+        return;
+    case 7:
+        if (draw(history, 3) > 0)
+            return;
+        tell(history, "the line goes down for a moment");
+        world_line(world, 0, false, "unplugged");
+        world_run(world, (int64_t)draw(history, 3 * SECONDS));
+        world_line(world, 0, true, "");
+        return;
+    case 8:
+        world->store_us = (int64_t)draw(history, 150000);
+        tell(history, "a flush takes %lld us", (long long)world->store_us);
+        return;
+    default:
+        return;
+    }
+}
+
+/* --- what must be true --- */
+
+static void judge(struct history *history, const struct asked *asked, size_t device,
+                  struct counts *counts)
+{
+    const char *told = asked->told[device];
+    unsigned obeyed = asked->obeyed[device];
+
+    if (!told) {
+        wrong(history, "an accepted task has no outcome", asked->id, device);
+        return;
+    }
+    bool completed = strstr(told, "\"status\":\"completed\"");
+    bool unknown = strstr(told, "\"OutcomeUnknown\"");
+    bool trigger = history->method == METHOD_TRIGGER && !asked->patch;
+
+    counts->tasks++;
+    counts->completed += completed;
+    counts->unknown += unknown;
+    if (trigger && obeyed > 1)
+        wrong(history, "a trigger was obeyed twice", asked->id, device);
+    if (completed && obeyed == 0)
+        wrong(history, "a success that was never written", asked->id, device);
+    if (obeyed > 0 && (strstr(told, "\"Canceled\"") || strstr(told, "\"Expired\"")))
+        wrong(history, "it is said not to have begun, and was obeyed", asked->id, device);
+    if (trigger && obeyed == 1 && strstr(told, "\"not_sent\""))
+        wrong(history, "it is said not to have been sent, and was obeyed", asked->id, device);
+}
+
+static bool has_failed(const struct history *history, size_t device)
+{
+    bool failed = false;
+
+    for (size_t i = 0; i < history->job_count; i++)
+        failed |= strstr(history->jobs[i].told[device], "\"failed\"") != NULL;
+    return failed;
+}
+
+static void revive(struct history *history)
+{
+    for (size_t i = 0; i < history->devices; i++)
+        history->world.devices[i].dead = false;
+}
+
+static void play(uint64_t seed, bool aloud, struct counts *counts)
+{
+    struct history *history = calloc(1, sizeof(*history));
+
+    if (!history)
+        abort();
+    history->seed = history->state = seed;
+    history->story = aloud ? stdout : open_memstream(&history->text, &history->size);
+    history->devices = 1 + draw(history, DEVICES_MOST);
+    world_init(&history->world, history->devices, 1);
+    history->world.survives = true;
+    history->world.obeyed = on_obeyed;
+    history->world.report = on_report;
+    make_method(history);
+    for (size_t i = 0; i < history->devices; i++)
+        history->world.devices[i].reboot_us = (int64_t)draw(history, SECONDS);
+    world_open(&history->world);
+    for (unsigned i = 0; i < EVENTS; i++) {
+        world_run(&history->world, (int64_t)(draw(history, 3) == 0 ? draw(history, SECONDS)
+                                                                   : draw(history, 60000)));
+        event(history);
+    }
+    revive(history);
+    for (size_t i = 0; i < history->job_count; i++) {
+        if (!history->jobs[i].safe) /* the broker delivers until it is acknowledged */
+            submit(history, &history->jobs[i]);
+    }
+    world_finish(&history->world);
+    world_run(&history->world, 2 * SECONDS);
+    for (size_t i = 0; i < history->job_count; i++) {
+        for (size_t device = 0; device < history->devices; device++)
+            judge(history, &history->jobs[i], device, counts);
+    }
+    for (size_t i = 0; i < history->devices; i++) {
+        /* A device that died in the middle is given up, and its outcome says so. */
+        if (history->world.devices[i].mode == PULSE_VALUE && !has_failed(history, i))
+            wrong(history, "a pulse was left on", "-", i);
+    }
+    counts->histories++;
+    counts->cuts += history->cuts;
+    for (size_t i = 0; i < history->job_count; i++) {
+        for (size_t device = 0; device < DEVICES_MOST; device++)
+            free(history->jobs[i].told[device]);
+    }
+    world_deinit(&history->world);
+    if (!aloud)
+        fclose(history->story);
+    free(history->text);
+    free(history);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t seeds = 2000, first = 1;
+    bool aloud = false;
+    struct counts counts = {0};
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc)
+            seeds = strtoull(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--first") == 0 && i + 1 < argc)
+            first = strtoull(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--story") == 0)
+            aloud = true;
+    }
+    for (uint64_t seed = first; seed < first + seeds; seed++)
+        play(seed, aloud, &counts);
+    printf("%lu histories, %lu cuts of power, %lu tasks: %lu completed, %lu unknown\n",
+           counts.histories, counts.cuts, counts.tasks, counts.completed, counts.unknown);
+    return 0;
+}

@@ -1,0 +1,448 @@
+/* The engine after a cut of power: nothing accepted is lost, nothing is done twice that must
+   not be, and what is in doubt is said. */
+#include "fixture_engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CUT_UNHEARD, CUT_OBEYED };
+
+static void begin(struct world *world, size_t devices)
+{
+    world_init(world, devices, 1);
+    world->survives = true;
+}
+
+static void assert_status(const struct world *world, const char *job, const char *device,
+                          const char *status)
+{
+    const struct report *last = world_last(world, REPORT_OUTCOME, job, device);
+
+    assert_non_null(last);
+    assert_string_equal(world_said(last, "status"), status);
+}
+
+static void assert_error(const struct world *world, const char *job, const char *device,
+                         const char *code)
+{
+    const struct report *last = world_last(world, REPORT_OUTCOME, job, device);
+
+    assert_non_null(last);
+    assert_string_equal(world_said(last, "error.code"), code);
+}
+
+static void a_job_goes_on_where_it_was(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 4);
+    world.fixture.method.repeatable = true;
+    world_method_write(&world);
+    world_open(&world);
+    world_go(&world, "night", "*");
+    world_run(&world, 60000); /* the first device is done, another is at work */
+    world_cut(&world, true);
+    world_finish(&world);
+    for (size_t i = 0; i < 4; i++) {
+        assert_status(&world, "night", world.devices[i].id, "completed");
+        assert_int_equal(world.devices[i].setpoint, 21);
+    }
+    assert_string_equal(world_job_said(&world, "night", "status"), "completed");
+    world_deinit(&world);
+}
+
+static void a_job_that_was_not_safe_never_happened(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 2);
+    world_method_write(&world);
+    world_open(&world);
+    world.store_stalls = true;
+    world_go(&world, "night", "*");
+    world_run(&world, 5 * SECONDS);
+    world_cut(&world, true);
+    assert_null(engine_job_json(world.engine, "night"));
+    assert_int_equal(world.frames, 0);
+    world_deinit(&world);
+}
+
+static void an_outcome_is_told_again_byte_for_byte(void **state)
+{
+    struct world world;
+    char *told;
+
+    (void)state;
+    begin(&world, 1);
+    world.fixture.method.repeatable = true;
+    world_method_write(&world);
+    world_open(&world);
+    world_go(&world, "night", "*");
+    world_finish(&world);
+    world_run(&world, SECONDS);
+    told = strdup(world_last(&world, REPORT_OUTCOME, "night", "d0")->body);
+    world_cut(&world, false);
+    world_run(&world, SECONDS);
+    assert_int_equal(world_count(&world, REPORT_OUTCOME, "night", "d0"), 2);
+    assert_string_equal(world_last(&world, REPORT_OUTCOME, "night", "d0")->body, told);
+    free(told);
+    world_deinit(&world);
+}
+
+/* Until a frame that writes is on the wire. */
+static void until_write(struct world *world)
+{
+    for (int i = 0; i < 10000; i++) {
+        if (world->lines[0].count > 0 &&
+            world->lines[0].out[0]->operation.kind != OPERATION_READ)
+            return;
+        world_run(world, 1000);
+    }
+    fail_msg("nothing was written");
+}
+
+/* A reboot that is cut in the middle of its trigger's frame. */
+static void cut_trigger(bool obeyed)
+{
+    struct world world;
+
+    begin(&world, 1);
+    world_method_reboot(&world, 100, 1000);
+    world_open(&world);
+    world_call(&world, "d0"); /* warms it up: it has answered lately */
+    world_finish(&world);
+    unsigned before = world.devices[0].triggers;
+    world_go(&world, "night", "*");
+    until_write(&world);
+    world_cut(&world, obeyed);
+    world_finish(&world);
+    assert_error(&world, "night", "d0", "OutcomeUnknown");
+    assert_int_equal(world.devices[0].triggers - before, obeyed);
+    world_deinit(&world);
+}
+
+static void a_trigger_in_doubt_is_never_sent_again(void **state)
+{
+    (void)state;
+    cut_trigger(true);
+    cut_trigger(false);
+}
+
+static void a_trigger_that_was_answered_is_not_in_doubt(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 1);
+    world_method_reboot(&world, 2000, 1000);
+    world_open(&world);
+    world_go(&world, "night", "*");
+    world_run(&world, SECONDS); /* it waits now */
+    assert_int_equal(world.devices[0].triggers, 1);
+    world_cut(&world, false);
+    world_finish(&world);
+    assert_status(&world, "night", "d0", "completed");
+    assert_int_equal(world.devices[0].triggers, 1);
+    world_deinit(&world);
+}
+
+static void pulse_method(struct world *world)
+{
+    struct step *pulse = fixture_step(&world->fixture, STEP_PULSE, WORLD_MODE);
+
+    pulse->value = json_integer(5);
+    pulse->duration_ms = 2000;
+}
+
+static void a_pulse_that_was_cut_is_paid_back(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 1);
+    world.devices[0].mode = 2;
+    pulse_method(&world);
+    world_open(&world);
+    world_go(&world, "night", "*");
+    world_run(&world, SECONDS);
+    assert_int_equal(world.devices[0].mode, 5);
+    world_cut(&world, false);
+    world_finish(&world);
+    assert_int_equal(world.devices[0].mode, 2);
+    world_deinit(&world);
+}
+
+static void a_pulse_in_doubt_is_paid_back_and_said(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 1);
+    world.devices[0].mode = 2;
+    pulse_method(&world);
+    world_open(&world);
+    world_go(&world, "night", "*");
+    while (world.lines[0].count == 0 || world.lines[0].out[0]->operation.kind == OPERATION_READ)
+        world_run(&world, 1000);
+    world_cut(&world, true);
+    assert_int_equal(world.devices[0].mode, 5);
+    world_finish(&world);
+    assert_int_equal(world.devices[0].mode, 2);
+    assert_error(&world, "night", "d0", "OutcomeUnknown");
+    world_deinit(&world);
+}
+
+/* A method that restores: what the point held before is known. */
+static void cut_restoring_write(int how, uint16_t moved_to, const char *code, uint16_t holds)
+{
+    struct world world;
+
+    begin(&world, 1);
+    world.fixture.method.repeatable = world.fixture.method.restore = true;
+    world.devices[0].setpoint = 18;
+    world_method_write(&world);
+    world_open(&world);
+    world_go(&world, "night", "*");
+    while (world.lines[0].count == 0 || world.lines[0].out[0]->operation.kind == OPERATION_READ)
+        world_run(&world, 1000);
+    /* What was read before is safe by now. */
+    world.safe = world.kept;
+    engine_safe(world.engine, world.safe, world.now);
+    world_cut(&world, how == CUT_OBEYED);
+    if (moved_to)
+        world.devices[0].setpoint = moved_to;
+    unsigned writes = world.devices[0].writes;
+    world_finish(&world);
+    if (code)
+        assert_error(&world, "night", "d0", code);
+    else
+        assert_status(&world, "night", "d0", "completed");
+    assert_int_equal(world.devices[0].setpoint, holds);
+    if (how == CUT_OBEYED)
+        assert_int_equal(world.devices[0].writes, writes);
+    world_deinit(&world);
+}
+
+static void a_state_that_was_written_is_read_and_not_written_again(void **state)
+{
+    (void)state;
+    cut_restoring_write(CUT_OBEYED, 0, NULL, 21);
+}
+
+static void a_state_that_was_not_written_is_written(void **state)
+{
+    (void)state;
+    cut_restoring_write(CUT_UNHEARD, 0, NULL, 21);
+}
+
+static void a_foreign_change_is_not_overwritten(void **state)
+{
+    (void)state;
+    cut_restoring_write(CUT_OBEYED, 25, "Overridden", 25);
+}
+
+static void a_cancel_holds_over_a_cut(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 3);
+    world_method_reboot(&world, 5000, 1000);
+    world_open(&world);
+    world_go(&world, "night", "*");
+    world_run(&world, 500000);
+    world_cancel(&world, LINK_BROKER, "night");
+    world_run(&world, 100000);
+    world_cut(&world, false);
+    world_finish(&world);
+    assert_string_equal(world_job_said(&world, "night", "status"), "cancelled");
+    for (size_t i = 0; i < 3; i++)
+        assert_true(world.devices[i].triggers <= 1);
+    world_deinit(&world);
+}
+
+static void a_redelivered_job_is_known(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 1);
+    world_method_reboot(&world, 0, 0);
+    world_open(&world);
+    world_go(&world, "night", "*");
+    world_finish(&world);
+    world_cut(&world, false);
+    world_go(&world, "night", "*");
+    world_finish(&world);
+    assert_int_equal(world.devices[0].triggers, 1);
+    world_deinit(&world);
+}
+
+static struct request *named_call(void)
+{
+    struct request *request = world_request_call("d0", NULL);
+
+    request->request_id = strdup("r-1");
+    request->repeat_s = 86400;
+    return request;
+}
+
+static void a_repeated_call_is_answered_from_memory_after_a_cut(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 1);
+    world_method_reboot(&world, 0, 0);
+    world_open(&world);
+    world_give(&world, named_call());
+    world_finish(&world);
+    world_cut(&world, false);
+    world_run(&world, SECONDS);
+    size_t answers = world_count(&world, REPORT_ANSWER, NULL, NULL);
+    world_give(&world, named_call());
+    world_finish(&world);
+    world_run(&world, SECONDS);
+    assert_int_equal(world.devices[0].triggers, 1);
+    assert_int_equal(world_count(&world, REPORT_ANSWER, NULL, NULL), answers + 1);
+    world_deinit(&world);
+}
+
+static void a_deadline_holds_over_a_cut(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 1);
+    world.devices[0].dead = true;
+    world_method_reboot(&world, 0, 0);
+    world_open(&world);
+    world_job(
+        &world, LINK_BROKER, "night",
+        "{\"type\":\"scheduleDeviceMethod\",\"cloudToDeviceMethod\":{\"methodName\":\"go\"}"
+        ",\"queryCondition\":\"*\",\"maxExecutionTimeInSeconds\":5}");
+    world_run(&world, 100000);
+    world_line(&world, 0, false, "unplugged");
+    world_cut(&world, false);
+    world_line(&world, 0, false, "unplugged");
+    world_run(&world, 6 * SECONDS);
+    assert_string_equal(world_job_said(&world, "night", "status"), "completed");
+    assert_status(&world, "night", "d0", "failed");
+    world_deinit(&world);
+}
+
+static void after_another_boot_a_job_waits_for_a_clock(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 2);
+    world.fixture.method.repeatable = true;
+    world_method_write(&world);
+    world_open(&world);
+    world_go(&world, "night", "*");
+    world_run(&world, 30000);
+    world.other_boot = true;
+    world.now.trusted = false;
+    world.now.wall_ms -= 86400000;
+    world_cut(&world, false);
+    uint64_t frames = world.frames;
+    world_run(&world, 60 * SECONDS);
+    assert_int_equal(world.frames, frames);
+    world.now.trusted = true;
+    world.now.wall_ms += 86400000;
+    world_run(&world, 10 * SECONDS);
+    assert_status(&world, "night", "d0", "completed");
+    assert_status(&world, "night", "d1", "completed");
+    world_deinit(&world);
+}
+
+static void after_ten_minutes_without_a_clock_its_time_is_over(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 2);
+    world.fixture.method.repeatable = true;
+    world_method_write(&world);
+    world_open(&world);
+    world_go(&world, "night", "*");
+    world_run(&world, 30000);
+    world.other_boot = true;
+    world.now.trusted = false;
+    world_cut(&world, false);
+    world_run(&world, 601 * SECONDS);
+    assert_error(&world, "night", "d1", "Interrupted"); /* nobody knows whether it had begun */
+    world_deinit(&world);
+}
+
+static void a_twin_is_kept(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 1);
+    world_open(&world);
+    world_give(&world, world_request_patch("d0", "{\"setpoint\":23}"));
+    world_finish(&world);
+    json_t *before = engine_twin_json(world.engine, "d0");
+    world_cut(&world, false);
+    json_t *after = engine_twin_json(world.engine, "d0");
+    assert_true(json_equal(json_object_get(before, "properties"),
+                           json_object_get(after, "properties")));
+    assert_int_equal(world.devices[0].setpoint, 23);
+    json_decref(before);
+    json_decref(after);
+    world_deinit(&world);
+}
+
+static void a_scheduled_job_stays_scheduled(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 1);
+    world_method_write(&world);
+    world_open(&world);
+    world_job(
+        &world, LINK_BROKER, "night",
+        "{\"type\":\"scheduleDeviceMethod\",\"cloudToDeviceMethod\":{\"methodName\":\"go\"}"
+        ",\"queryCondition\":\"*\",\"startTime\":\"2030-01-01T01:00:00Z\"}");
+    world_run(&world, SECONDS);
+    world_cut(&world, false);
+    world_run(&world, 60 * SECONDS);
+    assert_string_equal(world_job_said(&world, "night", "status"), "scheduled");
+    assert_int_equal(world.frames, 0);
+    world_run(&world, 3600 * SECONDS);
+    assert_string_equal(world_job_said(&world, "night", "status"), "completed");
+    world_deinit(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_job_goes_on_where_it_was),
+        cmocka_unit_test(a_job_that_was_not_safe_never_happened),
+        cmocka_unit_test(an_outcome_is_told_again_byte_for_byte),
+        cmocka_unit_test(a_trigger_in_doubt_is_never_sent_again),
+        cmocka_unit_test(a_trigger_that_was_answered_is_not_in_doubt),
+        cmocka_unit_test(a_pulse_that_was_cut_is_paid_back),
+        cmocka_unit_test(a_pulse_in_doubt_is_paid_back_and_said),
+        cmocka_unit_test(a_state_that_was_written_is_read_and_not_written_again),
+        cmocka_unit_test(a_state_that_was_not_written_is_written),
+        cmocka_unit_test(a_foreign_change_is_not_overwritten),
+        cmocka_unit_test(a_cancel_holds_over_a_cut),
+        cmocka_unit_test(a_redelivered_job_is_known),
+        cmocka_unit_test(a_repeated_call_is_answered_from_memory_after_a_cut),
+        cmocka_unit_test(a_deadline_holds_over_a_cut),
+        cmocka_unit_test(after_another_boot_a_job_waits_for_a_clock),
+        cmocka_unit_test(after_ten_minutes_without_a_clock_its_time_is_over),
+        cmocka_unit_test(a_twin_is_kept),
+        cmocka_unit_test(a_scheduled_job_stays_scheduled),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
