@@ -63,6 +63,17 @@ static char *body_of(const struct device_call *call)
     return text;
 }
 
+static int exit_of(int status, const char *code)
+{
+    if (status < 400)
+        return EXIT_DONE;
+    if (code && strcmp(code, code_name(CODE_LINE_DOWN)) == 0)
+        return EXIT_UNREACHABLE;
+    if (code && strcmp(code, code_name(CODE_UNKNOWN_DEVICE)) == 0)
+        return EXIT_WRONG; /* as where a gateway knows of no such device */
+    return EXIT_FAILED;
+}
+
 /* `answer` is {"status","payload"}. */
 static int show(const struct options *options, const struct device_call *call, json_t *answer)
 {
@@ -84,7 +95,7 @@ static int show(const struct options *options, const struct device_call *call, j
             complain(options, "%s: %s: %s (status %d)", call->device_id, code ? code : "failed",
                      why ? why : "the request failed", status);
     }
-    return status < 400 ? EXIT_DONE : EXIT_FAILED;
+    return exit_of(status, code);
 }
 
 static int no_memory(const struct options *options)

@@ -2,6 +2,7 @@
 #include "commands/commands.h"
 #include "commands/fetch.h"
 #include "commands/grid.h"
+#include "jobs/condition.h"
 #include "jobs/timetext.h"
 
 #include <stdlib.h>
@@ -103,13 +104,28 @@ static json_t *chosen(json_t *devices, json_t *twins)
     return list;
 }
 
+/* The gateway would count the position of a fault in the whole query. */
+static int check_condition(const struct options *options, const char *where)
+{
+    struct condition *condition = NULL;
+    struct condition_error error;
+    int r = condition_parse(&condition, where, &error);
+
+    condition_free(condition);
+    if (r == CONDITION_E_SYNTAX)
+        complain(options, "--where %zu:%zu: %s", error.line, error.column, error.text);
+    return r == CONDITION_E_SYNTAX ? EXIT_WRONG : EXIT_DONE;
+}
+
 static int choose(const struct client *client, const struct options *options, const char *where,
                   json_t **devices)
 {
     json_t *twins = NULL, *list;
     char *query;
-    int status;
+    int status = check_condition(options, where);
 
+    if (status != EXIT_DONE)
+        return status;
     if (asprintf(&query, "SELECT * FROM devices WHERE %s", where) < 0)
         return EXIT_UNREACHABLE;
     status = fetch_query(client, options, query, &twins);

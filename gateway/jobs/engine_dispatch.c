@@ -39,6 +39,8 @@ static int64_t timeout_of(const struct engine *engine, const struct task *task)
 
     if (run->phase == PHASE_WRITE && run_step(run)->class != CLASS_STATE)
         return bounds.configured_us;
+    if (repeats && device_tries(engine, task->device) == 1)
+        return bounds.configured_us; /* the first try is the last one too */
     return health_timeout_us(device_slowest_us(engine, task->device), &bounds,
                              repeats ? run->tries : 0,
                              repeats ? device_tries(engine, task->device) : 1);

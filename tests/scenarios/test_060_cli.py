@@ -5,7 +5,7 @@ import time
 import pytest
 
 from small import Small
-from world import ROOM, devices, rtu
+from world import ROOM, devices, rtu, tcp
 
 COMMANDS = ["run", "check", "sim", "plan", "devices", "read", "write", "call", "job"]
 
@@ -74,6 +74,22 @@ def test_a_silent_device_is_status_1(small):
     assert "did not answer" in told.stderr and "504" in told.stderr
 
 
+def test_a_line_that_is_down_is_status_3_with_and_without_a_gateway(world):
+    config = world.site([tcp("plant", 1)], [devices("room-#", "plant", "1-2")], [ROOM])
+    told = world.command("read", "room-1", "--config", config)
+    assert told.returncode == 3 and "cannot be reached" in told.stderr
+    gateway = world.gateway(config)
+    told = world.command("read", "room-1", "--socket", gateway.socket)
+    assert told.returncode == 3 and "LineDown" in told.stderr
+
+
+def test_an_unknown_device_is_wrong_use_with_and_without_a_gateway(world):
+    config = world.site([tcp("plant", 1)], [devices("room-#", "plant", "1-2")], [ROOM])
+    assert world.command("read", "hall-1", "--config", config).returncode == 2
+    gateway = world.gateway(config)
+    assert world.command("read", "hall-1", "--socket", gateway.socket).returncode == 2
+
+
 def test_a_call_takes_json_arguments(small):
     told = command(small, "call", "room-2", "setComfort", '{"setpoint": 19}', "--json")
     assert told.returncode == 0, told
@@ -86,7 +102,8 @@ def test_devices_are_listed_and_selected_by_a_condition(small):
     assert sorted(row["deviceId"] for row in rows) == ["room-1", "room-2", "room-3"]
     told = command(small, "devices", "--where", "deviceId = 'room-2'", "--json")
     assert [row["deviceId"] for row in json.loads(told.stdout)] == ["room-2"]
-    assert command(small, "devices", "--where", "deviceId = ").returncode in (1, 2)
+    told = command(small, "devices", "--where", "deviceId = ")
+    assert told.returncode == 2 and "--where 1:12:" in told.stderr
 
 
 def job_file(small, name, **document):

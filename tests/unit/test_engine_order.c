@@ -85,6 +85,20 @@ static void a_device_that_is_known_to_be_dead_costs_one_try(void **state)
                         "DeviceTimeout");
 }
 
+static void the_only_try_of_a_device_that_answered_lasts_the_whole_time_out(void **state)
+{
+    (void)state;
+    open_write();
+    for (size_t i = 0; i < world.site->line_count; i++)
+        world.site->lines[i].retries = 0;
+    world_call(&world, "d3");
+    world_finish(&world);
+    world.devices[3].dead = true;
+    world_call(&world, "d3");
+    world_finish(&world);
+    assert_non_null(strstr(world_last(&world, REPORT_ANSWER, NULL, NULL)->body, "in 300 ms"));
+}
+
 static void a_dead_device_comes_last_in_the_next_job(void **state)
 {
     (void)state;
@@ -265,6 +279,7 @@ int main(void)
         TEST(reboots_that_are_expected_take_little_more_than_one_reboot),
         TEST(the_live_are_done_in_the_time_of_the_live),
         TEST(a_device_that_is_known_to_be_dead_costs_one_try),
+        TEST(the_only_try_of_a_device_that_answered_lasts_the_whole_time_out),
         TEST(a_dead_device_comes_last_in_the_next_job),
         TEST(a_call_goes_before_a_job),
         TEST(a_device_runs_one_task_at_a_time),
