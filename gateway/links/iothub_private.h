@@ -1,0 +1,53 @@
+/*
+ * Private to the hub's thread: what iothub_thread.c (queues, life) and iothub_connections.c
+ * (the work of the thread) share.
+ */
+#ifndef JOBGATE_LINKS_IOTHUB_PRIVATE_H
+#define JOBGATE_LINKS_IOTHUB_PRIVATE_H
+
+#include "links/iothub_identity.h"
+#include "links/iothub_thread.h"
+
+#include <pthread.h>
+
+/* From the loop (and for refusals from Paho's threads) to the thread. */
+struct hub_out {
+    size_t device;
+    uint32_t generation;
+    struct outgoing *message; /* NULL: `wanted` has changed */
+    bool wanted;
+};
+
+struct hub_thread {
+    struct hub_thread_settings settings;
+    struct hub_means means;
+    struct queue *news;          /* Paho, thread -> loop */
+    struct queue *events;        /* Paho, loop -> thread */
+    struct queue *registrations; /* Paho -> thread: struct arrival, from DPS */
+    struct queue *out;           /* loop, Paho -> thread */
+    pthread_t thread;
+
+    /* the thread's own */
+    struct hub_identity *identities;
+    size_t count, up;
+    size_t flapping;
+    bool *untold; /* its UP or DOWN is still to be given to the loop */
+    bool stop, all_told;
+    int64_t next_connect_us, clock_offset_ms, trust_look_us;
+    bool trusted;
+    unsigned told; /* troubles logged since tell_us */
+    unsigned untold_troubles;
+    int64_t tell_us;
+
+    pthread_mutex_t lock; /* guards the rest */
+    pthread_cond_t changed;
+    bool done, abandoned;
+    unsigned *calls; /* methods that wait for their answer, by device */
+    struct iothub_status status;
+};
+
+/* The thread's whole work: returns when MQTT_STOP came and all connections are closed. */
+void hub_connections_run(struct hub_thread *thread);
+uint32_t hub_random(void);
+
+#endif
