@@ -304,13 +304,48 @@ static void identify_by_cookie(struct exchange *exchange)
         exchange->why = "X-CSRF-Token is not that of this session";
 }
 
+static bool is_loopback(const char *host)
+{
+    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        size_t size = strlen(names[i]);
+
+        if (strncmp(host, names[i], size) == 0 && (host[size] == '\0' || host[size] == ':'))
+            return true;
+    }
+    return false;
+}
+
+/* The socket may be forwarded to a person's own machine (ssh -L). There every page that the
+   browser has open could ask, under its own name or under one that it makes mean the machine.
+ */
+static bool is_foreign_page(const struct exchange *exchange)
+{
+    const char *origin = header(exchange, "Origin"), *host = header(exchange, "Host");
+
+    if (!origin && !header(exchange, "Sec-Fetch-Site"))
+        return false; /* no browser */
+    if (!host || !is_loopback(host))
+        return true;
+    return origin && (strncmp(origin, "http://", 7) != 0 || strcmp(origin + 7, host) != 0);
+}
+
+static void identify_local(struct exchange *exchange)
+{
+    if (is_foreign_page(exchange))
+        exchange->why = "a page of another origin may not ask here";
+    else
+        exchange->rights = ~0u; /* the socket's file mode has decided */
+}
+
 void access_identify(struct exchange *exchange)
 {
     const struct api *api = exchange->api;
     const char *text = header(exchange, "Authorization");
 
     if (!exchange->connection->door->https)
-        exchange->rights = ~0u; /* the socket's file mode has decided */
+        identify_local(exchange);
     else if (!api->settings.trusted(api->settings.ctx))
         exchange->why = "clock not set";
     else if (text && strncmp(text, "Bearer ", 7) == 0)
@@ -351,6 +386,10 @@ static void refuse(struct exchange *exchange)
     struct api *api = exchange->api;
     unsigned ms = 0;
 
+    if (!exchange->connection->door->https) {
+        exchange_refuse(exchange, 403, "IotHubForbidden", "%s", exchange->why);
+        return;
+    }
     tell(api->access, exchange);
     /* Who asks for the page without a key, or lacks one right, guesses nothing. */
     if (!exchange->policy && !exchange->session &&

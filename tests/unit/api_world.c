@@ -71,6 +71,13 @@ static void add_status(void *ctx, json_t *status)
     json_object_set_new(status, "links", json_object());
 }
 
+bool clock_of(void *ctx)
+{
+    const struct world *world = ctx;
+
+    return !world->untrusted;
+}
+
 struct site *site_of_one(void)
 {
     static char id[] = "room-07";
@@ -99,6 +106,7 @@ int open_world(void **state)
                                                      .request = take_request,
                                                      .request_ms = 1000,
                                                      .status = add_status,
+                                                     .trusted = clock_of,
                                                      .ctx = world},
                               why, sizeof(why)),
                      0);

@@ -31,6 +31,7 @@ struct world {
     struct api *api;
     struct request *asked; /* the last request that reached the engine */
     char text[TEXT_MOST];  /* what the client read */
+    bool untrusted;        /* the clock */
 };
 
 /* What the engine was asked, and whether its lists go on. */
@@ -66,6 +67,7 @@ const char *asked_and_answered(struct world *world, const char *method, const ch
 /* Something happened, for the readers of events. */
 void tell(struct world *world, enum report_kind kind, const char *job_id, const char *device_id,
           const char *body);
+bool clock_of(void *ctx);
 struct site *site_of_one(void);
 void take_request(void *ctx, struct request *request);
 

@@ -5,16 +5,9 @@ static void every_answer_is_json_and_says_so(void **state)
 {
     struct world *world = *state;
 
-    static const char *const paths[] = {"/healthz",
-                                        "/devices",
-                                        "/devices/",
-                                        "/devices/room-07",
-                                        "/twins/room-07",
-                                        "/jobs/v2/a%3Ab",
-                                        "/jobs/v2/a:b",
-                                        "/jobs",
-                                        "/jobgate/v1/status",
-                                        "/nowhere"};
+    static const char *const paths[] = {
+        "/healthz",       "/devices",     "/devices/", "/devices/room-07",   "/twins/room-07",
+        "/jobs/v2/a%3Ab", "/jobs/v2/a:b", "/jobs",     "/jobgate/v1/status", "/nowhere"};
 
     for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
         json_t *json;
@@ -228,10 +221,34 @@ static void a_query_tells_its_kind_of_rows(void **state)
     assert_has(post(world, "POST", "/devices/query", "[]"), "ErrorCode:ArgumentNull;");
 }
 
+static void a_foreign_page_may_not_ask_through_a_forwarded_socket(void **state)
+{
+    static const char *const bad[] = {
+        "Host: localhost:8080\r\nOrigin: http://evil.example\r\n",
+        "Host: localhost:8080\r\nOrigin: http://localhost:3000\r\n",
+        "Host: evil.example:8080\r\nOrigin: http://evil.example:8080\r\n",
+        "Host: evil.example:8080\r\nSec-Fetch-Site: same-origin\r\n",
+        "Host: localhost.evil.example\r\nSec-Fetch-Site: same-origin\r\n",
+    };
+    struct world *world = *state;
+    char text[300];
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        snprintf(text, sizeof(text),
+                 "POST /jobs/v2/a:b/cancel HTTP/1.1\r\n%sContent-Length: 0\r\n\r\n", bad[i]);
+        assert_status(exchange_text(world, text), "403");
+        assert_null(world->asked);
+    }
+    assert_status(exchange_text(world, "GET /devices HTTP/1.1\r\nHost: localhost:8080\r\n"
+                                       "Origin: http://localhost:8080\r\n\r\n"),
+                  "200");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         fact(every_answer_is_json_and_says_so),
+        fact(a_foreign_page_may_not_ask_through_a_forwarded_socket),
         fact(the_status_has_what_the_gateway_adds),
         fact(an_unknown_job_is_the_hubs_job_not_found),
         fact(an_unknown_device_is_the_hubs_device_not_found),
