@@ -166,7 +166,7 @@ static int read_lines(struct sas_key *keys, size_t most, size_t *count, const ch
 int sas_keys_load(struct sas_key *keys, size_t most, size_t *count, const char *file, char *why,
                   size_t why_size)
 {
-    char text[KEY_FILE_MOST + 1];
+    char text[KEY_FILE_MOST + 1] = "";
     int fd = open(file, O_RDONLY | O_CLOEXEC);
     ssize_t size = fd < 0 ? -1 : read(fd, text, KEY_FILE_MOST);
     int r = size < 0 ? -errno : 0;
