@@ -188,6 +188,22 @@ static void add_broker(struct evbuffer *text, const json_t *status)
                number(status, "broker", "waiting"));
 }
 
+static void add_hub(struct evbuffer *text, const json_t *status)
+{
+    if (!json_object_get(status, "iothub"))
+        return;
+    add_single(text, "jobgate_iothub_devices", "gauge", "Devices with an identity in IoT Hub.",
+               number(status, "iothub", "devices"));
+    add_single(text, "jobgate_iothub_connected_devices", "gauge",
+               "Devices that are connected to IoT Hub.", number(status, "iothub", "connected"));
+    add_single(text, "jobgate_iothub_received_total", "counter", "Messages from IoT Hub.",
+               number(status, "iothub", "received"));
+    add_single(text, "jobgate_iothub_sent_total", "counter", "Messages to IoT Hub.",
+               number(status, "iothub", "sent"));
+    add_single(text, "jobgate_iothub_refused_total", "counter", "Messages that were refused.",
+               number(status, "iothub", "refused"));
+}
+
 static void add_store(struct evbuffer *text, const struct tally *tally, const json_t *status)
 {
     json_int_t made = number(status, "store", "made"), safe = number(status, "store", "safe");
@@ -233,6 +249,7 @@ static void add_all(struct evbuffer *text, const struct api *api, const json_t *
     add_devices(text, status);
     add_jobs(text, settings->tally, status);
     add_broker(text, status);
+    add_hub(text, status);
     add_store(text, settings->tally, status);
     add_api(text, api);
 }

@@ -211,8 +211,7 @@ static void a_query_tells_the_only_job_it_can_match(void **state)
 /* --- rows --- */
 
 static const char *const floors[] = {
-    "{'deviceId':'a','tags':{'floor':3,'area':10},'properties':{'reported':{'sp':{'value':21.5}"
-    "}}}",
+    "{'deviceId':'a','tags':{'floor':3,'area':10},'properties':{'reported':{'s':{'value':2}}}}",
     "{'deviceId':'b','tags':{'floor':4,'area':20.5}}",
     "{'deviceId':'c','tags':{'floor':3,'area':32}}",
     "{'deviceId':'d','tags':{'area':'x'}}",
@@ -265,8 +264,8 @@ static void members_are_selected_under_their_own_or_another_name(void **state)
     (void)state;
     assert_rows("SELECT deviceId, tags.floor FROM devices WHERE tags.floor = 3",
                 "[{'deviceId':'a','floor':3},{'deviceId':'c','floor':3}]");
-    assert_rows("select DeviceId as id, properties.reported.sp.value AS sp from devices",
-                "[{'id':'a','sp':21.5},{'id':'b'},{'id':'c'},{'id':'d'}]");
+    assert_rows("select DeviceId as id, properties.reported.s.value AS sp from devices",
+                "[{'id':'a','sp':2},{'id':'b'},{'id':'c'},{'id':'d'}]");
     assert_rows("SELECT devices.tags FROM devices WHERE deviceId = 'b'",
                 "[{'tags':{'floor':4,'area':20.5}}]");
 }
