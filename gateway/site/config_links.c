@@ -271,6 +271,9 @@ void read_iothub(struct reader *reader, const struct setting *group)
     if (!setting_is(reader, group, SETTING_GROUP, "a group { }"))
         return;
     group_read(reader, group, iothub_keys, COUNT_OF(iothub_keys), iothub);
+    if (iothub->telemetry)
+        warn(reader, setting_find(group, "telemetry")->place,
+             "telemetry is not sent yet; polled values are reported in the twin");
     setting = setting_find(group, "dps");
     if (setting && setting_is(reader, setting, SETTING_GROUP, "a group { }")) {
         group_read(reader, setting, dps_keys, COUNT_OF(dps_keys), iothub);
