@@ -33,12 +33,17 @@ int patch_take(struct engine *engine, struct task *task)
     return r;
 }
 
-/* Does a later patch in the device's queue give this property another value? */
+/* Has a later patch named this property? One that waits in the device's queue, or one that went
+   ahead, as single calls do: then the document holds another value than this patch gave it. */
 static bool superseded(const struct engine *engine, const struct task *task,
                        const char *property)
 {
-    for (const struct task *later = engine->devices[task->device].first; later;
-         later = later->next) {
+    const struct device_state *state = &engine->devices[task->device];
+    const json_t *wanted = twin_find(task->job->request->action.arguments, property);
+
+    if (wanted && !json_equal(twin_find(state->twin.desired, property), wanted))
+        return true;
+    for (const struct task *later = state->first; later; later = later->next) {
         const struct action *action = &later->job->request->action;
 
         if (later != task && later->job->order > task->job->order &&
@@ -101,8 +106,6 @@ struct plan *patch_without_superseded(struct engine *engine, struct task *task,
     const struct profile *profile = &engine->site->profiles[plan->profile];
     struct plan *own = NULL;
 
-    if (!engine->devices[task->device].first)
-        return NULL;
     json_t *names = json_array();
     for (size_t i = 0; i < plan->result_count; i++) {
         const char *property = profile->points[plan->results[i].point].property;

@@ -235,6 +235,23 @@ static void a_newer_desired_value_supersedes_one_that_waits(void **state)
     assert_string_equal(reported("mode.av"), "3");
 }
 
+static void a_call_that_goes_ahead_of_a_job_supersedes_it_too(void **state)
+{
+    (void)state;
+    open_world();
+    world_patch_job(&world, "a", "{\"mode\":1}");
+    world_patch_job(&world, "b", "{\"setpoint\":21}");
+    world_run(&world, 6000); /* both jobs are stored, the first begins */
+    patch("d1", "{\"setpoint\":22}");
+    world_finish(&world);
+    const struct report *old = world_last(&world, REPORT_OUTCOME, "b", "d1");
+    assert_string_equal(world_said(old, "error.code"), "Superseded");
+    assert_int_equal(world.devices[1].setpoint, 22);
+    assert_int_equal(world.devices[1].mode, 1);
+    world_run(&world, 2 * SECONDS);
+    assert_string_equal(reported("setpoint.value"), "22");
+}
+
 static void a_patch_beyond_the_limits_of_twins_is_refused(void **state)
 {
     (void)state;
@@ -297,6 +314,7 @@ int main(void)
         TEST(a_retained_copy_of_the_last_patch_is_ignored),
         TEST(a_live_equal_patch_is_applied),
         TEST(a_newer_desired_value_supersedes_one_that_waits),
+        TEST(a_call_that_goes_ahead_of_a_job_supersedes_it_too),
         TEST(a_patch_beyond_the_limits_of_twins_is_refused),
         TEST(the_reported_document_is_told_at_most_once_a_second),
         TEST(an_acknowledgement_is_told_when_the_outcome_is_safe),
