@@ -17,7 +17,7 @@
 
 /* How long a stop waits for tasks to come to a step's end. */
 enum {
-    STOP_PATIENCE_US = 250000, /* a frame that is out has 300 ms beside */
+    STOP_PATIENCE_US = 200000, /* a frame that is out has 300 ms beside */
     STORE_PATIENCE_MS = 2000,  /* for the last commit */
 };
 

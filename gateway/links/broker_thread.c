@@ -21,7 +21,7 @@ enum {
     OUTBOX_MOST = 10000,
     OUTBOX_BYTES_MOST = 8 << 20,
     STORED_LIMIT_S = 30,
-    CLOSE_LIMIT_MS = 500,
+    CLOSE_LIMIT_MS = 420,
 };
 
 struct broker_thread {
