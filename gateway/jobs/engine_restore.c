@@ -380,9 +380,35 @@ static int by_number(const void *a, const void *b)
     return (*left)->number < (*right)->number ? -1 : (*left)->number > (*right)->number;
 }
 
+/* Where nobody says what was delivered, the ends of the last minutes before the stop are told
+   again: more may have waited in a link when it died. */
+#define TOLD_AGAIN_MS (600 * INT64_C(1000))
+
+static int64_t last_end_ms(const struct engine *engine)
+{
+    int64_t last = 0;
+
+    for (const struct job *job = engine->oldest; job; job = job->newer) {
+        for (size_t i = 0; i < job->task_count; i++) {
+            if (job->tasks[i].ended_ms > last)
+                last = job->tasks[i].ended_ms;
+        }
+    }
+    return last;
+}
+
+static bool is_untold(const struct engine *engine, const struct job *job, bool told,
+                      int64_t ended_ms, int64_t last_ms)
+{
+    if (engine->outbox)
+        return !told;
+    return !job->call && ended_ms >= last_ms - TOLD_AGAIN_MS; /* a call is answered once */
+}
+
 /* Ends that are safe and of which it is not known that everybody has heard, in their order. */
 static int tell_again(struct engine *engine, struct moment now)
 {
+    int64_t last_ms = last_end_ms(engine);
     struct task **untold;
     size_t count = 0;
 
@@ -394,8 +420,10 @@ static int tell_again(struct engine *engine, struct moment now)
     count = 0;
     for (struct job *job = engine->oldest; job; job = job->newer) {
         for (size_t i = 0; i < job->task_count; i++) {
-            if (job->tasks[i].record && !job->tasks[i].told)
-                untold[count++] = &job->tasks[i];
+            struct task *task = &job->tasks[i];
+
+            if (task->record && is_untold(engine, job, task->told, task->ended_ms, last_ms))
+                untold[count++] = task;
         }
     }
     qsort(untold, count, sizeof(struct task *), by_number);
@@ -403,7 +431,8 @@ static int tell_again(struct engine *engine, struct moment now)
         task_tell(engine, untold[i]);
     free(untold);
     for (struct job *job = engine->oldest; job; job = job->newer) {
-        if (job_is_over(job) && !job->call && !job->told)
+        if (job_is_over(job) && !job->call &&
+            is_untold(engine, job, job->told, job->ended_ms, last_ms))
             report_share(engine, job, now);
     }
     return 0;
@@ -417,7 +446,7 @@ int engine_resume(struct engine *engine, struct moment now)
     engine->hold_us = now.boot_us + TRUST_PATIENCE_US;
     for (struct job *job = engine->oldest; job; job = job->newer)
         count_ended(engine, job, now);
-    if (engine->outbox)
+    if (engine->boot_id[0])
         r = tell_again(engine, now);
     for (struct job *job = engine->oldest; job; job = job->newer) {
         if (job_is_over(job))

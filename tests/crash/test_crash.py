@@ -101,6 +101,14 @@ class Crashes:
         self.gateway.child.kill()
         self.gateway.child.wait()
 
+    def told(self, job, outcomes, story):
+        """MQTT says the same as the records, also where the kill came before the publishing."""
+        until(lambda: sorted(self.backend.outcomes(job)) == IDS, what=f"{story}: outcomes by MQTT")
+        assert self.backend.share(job)["status"] == "completed", story
+        for name, message in self.backend.outcomes(job).items():
+            assert message["seq"] and message["status"] == outcomes[name]["status"], story
+            assert message["outcome"] == outcomes[name]["outcome"], story
+
     def round(self, number):
         kind = KINDS[number % len(KINDS)]
         job, document = f"job-{number}", kind(number)
@@ -125,6 +133,7 @@ class Crashes:
             wrong = judge(kind, number, outcome, seen[name])
             assert wrong is None, (f"{story}: {name}: {wrong}", json.dumps(outcome),
                                    seen[name]["writes"][-8:])
+        self.told(job, outcomes, story)
         statistics = ended["deviceJobStatistics"]
         assert statistics["deviceCount"] == COUNT
         assert statistics["succeededCount"] + statistics["failedCount"] == COUNT
