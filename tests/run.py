@@ -115,7 +115,7 @@ def read_tap(program, tree, status, text):
                f"[{tree}] {said(status)} after {len(results)} of {planned} tests\n{text[-6000:]}")
 
 
-def unit_tests(count, trees, word):
+def unit_tests(count, trees, word, long):
     work = []
     for tree, prefix, threads_only in trees:
         for name, command, folder, limit in listed(tree):
@@ -125,7 +125,8 @@ def unit_tests(count, trees, word):
                 work.append((name, tree.name, [*prefix, *command], folder, limit))
             elif not threads_only:
                 count.add(name, f"[{tree.name}] {command[0]} was not built")
-    env = {**SANITIZERS, "CMOCKA_MESSAGE_OUTPUT": "TAP"}
+    env = {**SANITIZERS, "CMOCKA_MESSAGE_OUTPUT": "TAP",
+           "JOBGATE_UNPLUGS": "1000" if long else "50"}
     with concurrent.futures.ThreadPoolExecutor(CPUS) as pool:
         ends = pool.map(lambda item: run(item[2], item[4], env, item[3]), work)
         for (name, tree, *_), (status, text) in zip(work, ends):
@@ -240,7 +241,8 @@ def main():
         return count.close()
     begun = time.monotonic()
     unit_tests(count, [(BUILD, [], False), (BUILD / "asan", [], False),
-                       (BUILD / "tsan", without_aslr(), True)], wanted.k)
+                       (BUILD / "tsan", without_aslr(), True)], wanted.k,
+               wanted.all)
     print(f"unit tests and corpora: {len(count.names)}, {time.monotonic() - begun:.0f} s",
           flush=True)
     begun = time.monotonic()

@@ -1,0 +1,1 @@
+unit_test(unplug jobgate_adapters Threads::Threads)
