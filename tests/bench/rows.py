@@ -3,6 +3,7 @@ import os
 import re
 import statistics
 import subprocess
+import sys
 import threading
 import time
 import tty
@@ -81,6 +82,22 @@ def many_lines(runs):
     rows.append(Row("processor while 8 lines are busy", 5.0, share[:1], unit=" %",
                     note=f"without Paho's two threads {share[1]:.1f} %"))
     return rows
+
+
+def hogs(runs):
+    """One write each while three other processes use all the processor that they get."""
+    with Floor() as floor:
+        floor.start()
+        floor.write()
+        busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
+        try:
+            times = [floor.timed(floor.write()) / limit_s([WRITE]) for _ in range(runs)]
+        finally:
+            for child in busy:
+                child.kill()
+                child.wait()
+        return [Row("one write, three CPU hogs beside it", 1.03, times,
+                    note="they hinder simulator and broker as well")]
 
 
 def never_met(runs):
@@ -345,5 +362,5 @@ def ten_thousand(_):
             Row("memory of a site of 124 devices", 4.0, [floor / 1024], unit=" MB")]
 
 
-ROWS = [plain, checked, many_lines, never_met, known_dead, lossy, polled, patch, write_read, reboots,
+ROWS = [plain, checked, many_lines, hogs, never_met, known_dead, lossy, polled, patch, write_read, reboots,
         judged, first_byte, calls, idle, slow_baud, fast_baud, ten_thousand]
