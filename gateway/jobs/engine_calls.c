@@ -347,6 +347,20 @@ static json_t *answer_of(const struct task *task, int *status, enum code *code)
     return payload;
 }
 
+/* A patch is safe before its device's twin is: where the stop came in between, the twin follows
+   now. */
+static void take_patch_again(struct engine *engine, struct job *job)
+{
+    struct task *task = &job->tasks[0];
+
+    if (job_is_over(job) || job->task_count == 0 || job->request->action.kind != ACTION_PATCH ||
+        engine->devices[task->device].twin_number > job->safe_at)
+        return;
+    if (patch_take(engine, task) == 0)
+        patch_remember(engine, job->request, task->device);
+    keep_twin(engine, task->device);
+}
+
 void call_recall(struct engine *engine, struct job *job, struct moment now)
 {
     char *key = repeat_key(job->request);
@@ -355,6 +369,7 @@ void call_recall(struct engine *engine, struct job *job, struct moment now)
     int status;
     enum code code;
 
+    take_patch_again(engine, job);
     if (!key)
         return;
     if (age_ms > (int64_t)seconds * 1000) {

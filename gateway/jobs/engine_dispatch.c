@@ -52,6 +52,12 @@ static bool is_gated(const struct line_state *line, const struct run *run, struc
            now.boot_us < line->gate_us && !(run->tries > 0 && now.boot_us >= run->until_us);
 }
 
+/* Not before it is safe, and not before it has been started: a start takes the patches. */
+static bool may_begin(const struct engine *engine, const struct job *job)
+{
+    return job->status == JOB_RUNNING && job->safe_at <= engine->safe && !job->held;
+}
+
 /* The task that the device would do next, and how soon it may: *when is 0 for at once. */
 static struct task *next_of_device(const struct engine *engine, const struct line_state *line,
                                    size_t device, struct moment now, int64_t *when)
@@ -64,7 +70,7 @@ static struct task *next_of_device(const struct engine *engine, const struct lin
         return NULL;
     if (!task) {
         task = engine->stopping ? NULL : state->first;
-        if (task && (task->job->safe_at > engine->safe || task->job->held))
+        if (task && !may_begin(engine, task->job))
             return NULL;
         return task;
     }

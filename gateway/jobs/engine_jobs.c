@@ -278,8 +278,8 @@ void job_start(struct engine *engine, struct job *job, struct moment now)
     job->deadline_us = now.boot_us + (int64_t)job->request->max_execution_s * 1000000;
     if (job->request->has_start && job->request->origin.link == LINK_BROKER)
         job->deadline_us -= (now.wall_ms - job->request->start_ms) * 1000;
+    take_patches(engine, job); /* first: a job that is known to run has given its values */
     keep_status(engine, job, now);
-    take_patches(engine, job);
     if (job->deadline_us > now.boot_us) {
         for (size_t i = 0; i < job->task_count; i++)
             task_try_without_wire(engine, &job->tasks[i], now);

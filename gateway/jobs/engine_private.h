@@ -121,6 +121,7 @@ struct device_state {
     int64_t since_ms;
     char *last_outcome; /* JSON text, or NULL */
     struct twin twin;
+    uint64_t twin_number; /* recalled: of the record that told the twin */
     json_t *last_patch; /* the last desired patch taken from the broker */
     bool reported_due;
     int64_t reported_us; /* earliest next reported document */

@@ -74,6 +74,7 @@ static void recall_job(struct engine *engine, const struct record *record, const
                         .request = request,
                         .call = request->kind == REQUEST_CALL,
                         .order = ++engine->order,
+                        .safe_at = record->number,
                         .created_ms = number(kept, "created"),
                         .deadline_us = MOMENT_NEVER};
     job->plans = calloc(engine->site->profile_count + 1, sizeof(*job->plans));
@@ -198,9 +199,9 @@ static void recall_status(const struct engine *engine, struct job *job, const js
     recall_deadline(engine, job, kept);
 }
 
-static void recall_twin(struct engine *engine, const char *id, const json_t *kept)
+static void recall_twin(struct engine *engine, const struct record *record, const json_t *kept)
 {
-    size_t index = site_device(engine->site, id);
+    size_t index = site_device(engine->site, record->device_id);
 
     if (index == SITE_NONE)
         return;
@@ -219,6 +220,7 @@ static void recall_twin(struct engine *engine, const char *id, const json_t *kep
     twin->reported_version = number(kept, "reportedVersion");
     twin->tags_version = number(kept, "tagsVersion");
     twin->applied_version = number(kept, "applied");
+    state->twin_number = record->number;
 }
 
 static void recall_journal(struct engine *engine, const struct record *record)
@@ -267,7 +269,7 @@ void engine_recall(struct engine *engine, const struct record *record)
             recall_status(engine, job, kept);
         break;
     case RECORD_TWIN:
-        recall_twin(engine, record->device_id, kept);
+        recall_twin(engine, record, kept);
         break;
     case RECORD_CANCEL:
         if ((job = job_of(engine, record->job_id)))

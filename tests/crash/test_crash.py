@@ -131,8 +131,9 @@ class Crashes:
         assert sorted(outcomes) == IDS, (story, sorted(outcomes))
         for name, outcome in outcomes.items():
             wrong = judge(kind, number, outcome, seen[name])
-            assert wrong is None, (f"{story}: {name}: {wrong}", json.dumps(outcome),
-                                   seen[name]["writes"][-8:])
+            if wrong:
+                raise AssertionError(f"{story}: {name}: {wrong}\n{json.dumps(outcome)}\n"
+                                     f"{seen[name]['writes'][-8:]}")
         self.told(job, outcomes, story)
         statistics = ended["deviceJobStatistics"]
         assert statistics["deviceCount"] == COUNT

@@ -192,6 +192,7 @@ static void cut(struct history *history)
     tell(history, "the power goes; the frame on the wire is %s; safe up to %llu of %llu",
          obeyed ? "obeyed" : "lost", (unsigned long long)history->world.safe,
          (unsigned long long)history->world.kept);
+    history->world.cut_keeps = draw(history, history->world.kept - history->world.safe + 1);
     world_cut(&history->world, obeyed);
     history->cuts++;
     /* The broker delivers again what was not acknowledged, and at times what was. */
@@ -248,6 +249,23 @@ static void event(struct history *history)
 
 /* --- what must be true --- */
 
+/* Was a patch accepted after this one? */
+static bool has_newer(const struct history *history, const struct asked *asked)
+{
+    char accepted[40];
+
+    snprintf(accepted, sizeof(accepted), "%s",
+             world_job_said(&history->world, asked->id, "createdTime"));
+    for (size_t i = 0; i < history->job_count; i++) {
+        const struct asked *other = &history->jobs[i];
+
+        if (other != asked && other->patch &&
+            strcmp(world_job_said(&history->world, other->id, "createdTime"), accepted) >= 0)
+            return true;
+    }
+    return false;
+}
+
 static void judge(struct history *history, const struct asked *asked, size_t device,
                   struct counts *counts)
 {
@@ -271,6 +289,8 @@ static void judge(struct history *history, const struct asked *asked, size_t dev
         wrong(history, "a success that was never written", asked->id, device);
     if (obeyed > 0 && (strstr(told, "\"Canceled\"") || strstr(told, "\"Expired\"")))
         wrong(history, "it is said not to have begun, and was obeyed", asked->id, device);
+    if (strstr(told, "\"Superseded\"") && !has_newer(history, asked))
+        wrong(history, "it was superseded by nothing", asked->id, device);
     if (trigger && obeyed == 1 && strstr(told, "\"not_sent\""))
         wrong(history, "it is said not to have been sent, and was obeyed", asked->id, device);
 }

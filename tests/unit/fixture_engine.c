@@ -323,6 +323,7 @@ void world_cut(struct world *world, bool obeyed)
     cut_lines(world, obeyed);
     engine_free(world->engine);
     world->boots++;
+    world->safe += world->cut_keeps;
     while (world->log_count > 0 && world->log[world->log_count - 1]->number > world->safe)
         record_free(world->log[--world->log_count]);
     world->kept = world->safe;

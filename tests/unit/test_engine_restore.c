@@ -399,6 +399,47 @@ static void a_twin_is_kept(void **state)
     world_deinit(&world);
 }
 
+static void a_patch_cut_off_from_its_twin_is_taken_again(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 1);
+    world_open(&world);
+    world_give(&world, world_request_patch("d0", "{\"setpoint\":23}"));
+    assert_int_equal(world.kept, 2);
+    world.cut_keeps = 1; /* the request, and not what it made of the twin */
+    world_cut(&world, false);
+    world_finish(&world);
+    assert_int_equal(world.devices[0].setpoint, 23);
+    json_t *twin = engine_twin_json(world.engine, "d0");
+    json_t *desired = json_object_get(json_object_get(twin, "properties"), "desired");
+    assert_int_equal(json_integer_value(json_object_get(desired, "setpoint")), 23);
+    json_decref(twin);
+    world_deinit(&world);
+}
+
+static void a_job_cut_off_from_its_patches_is_not_superseded(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 2);
+    world_open(&world);
+    world_patch_job(&world, "first", "{\"setpoint\":20}");
+    world_finish(&world);
+    world_patch_job(&world, "night", "{\"setpoint\":23}");
+    world_run(&world, 5000); /* safe, and started by that */
+    for (uint64_t keeps = 0; keeps < 6 && keeps <= world.kept - world.safe; keeps++) {
+        world.cut_keeps = keeps;
+        world_cut(&world, false);
+    }
+    world_finish(&world);
+    assert_status(&world, "night", "d0", "completed");
+    assert_status(&world, "night", "d1", "completed");
+    world_deinit(&world);
+}
+
 static void a_scheduled_job_stays_scheduled(void **state)
 {
     struct world world;
@@ -441,6 +482,8 @@ int main(void)
         cmocka_unit_test(after_another_boot_a_job_waits_for_a_clock),
         cmocka_unit_test(after_ten_minutes_without_a_clock_its_time_is_over),
         cmocka_unit_test(a_twin_is_kept),
+        cmocka_unit_test(a_patch_cut_off_from_its_twin_is_taken_again),
+        cmocka_unit_test(a_job_cut_off_from_its_patches_is_not_superseded),
         cmocka_unit_test(a_scheduled_job_stays_scheduled),
     };
 
