@@ -391,9 +391,10 @@ static int open_lines(struct gateway *gateway)
         if (only != SITE_NONE && only != i)
             continue;
         if (gateway->settings.links && engine_poll_percent(gateway->engine, i) > 100)
-            log_warning("line %s: its polls ask for %u %% of what the wire can carry, so all of "
-                        "them come late; make the intervals of `poll` longer",
-                        config->name, engine_poll_percent(gateway->engine, i));
+            log_warning(
+                "line %s: its polls ask for %u %% of what the wire can carry, so all of "
+                "them come late; make the intervals of `poll` longer",
+                config->name, engine_poll_percent(gateway->engine, i));
         r = line_open(&line->line, config->adapter, &config->settings);
         if (r < 0)
             return r;

@@ -1,7 +1,7 @@
 #include "commands/plan.h"
 
-#include "lines/plan_show.h"
 #include "jobs/request.h"
+#include "lines/plan_show.h"
 #include "site/problems.h"
 #include "site/value.h"
 

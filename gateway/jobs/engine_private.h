@@ -122,7 +122,7 @@ struct device_state {
     char *last_outcome; /* JSON text, or NULL */
     struct twin twin;
     uint64_t twin_number; /* recalled: of the record that told the twin */
-    json_t *last_patch; /* the last desired patch taken from the broker */
+    json_t *last_patch;   /* the last desired patch taken from the broker */
     bool reported_due;
     int64_t reported_us; /* earliest next reported document */
 };

@@ -39,7 +39,7 @@ struct report {
     bool call; /* OUTCOME: of a single call, whose caller has had the answer; not for the broker
                 */
     uint64_t number; /* OUTCOME, SHARE: of the record that it tells; 0: none */
-    bool retain; /* SHARE: a job that selected no device is not retained */
+    bool retain;     /* SHARE: a job that selected no device is not retained */
     struct report *next;
 };
 

@@ -60,7 +60,7 @@ struct world {
     size_t log_count, log_size;
     unsigned boots;
     uint64_t cut_keeps; /* world_cut(): of what was given, so much was safe and not yet said */
-    bool other_boot; /* world_cut(): the machine was started again, not only the gateway */
+    bool other_boot;    /* world_cut(): the machine was started again, not only the gateway */
     void (*report)(struct world *world, const struct report *report); /* sees each, or NULL */
     void (*obeyed)(struct world *world, size_t device, const struct operation *operation);
     struct report *reports[WORLD_REPORTS];
