@@ -1,0 +1,157 @@
+#include "gateway_private.h"
+
+#include <errno.h>
+
+void gateway_route(struct gateway *gateway, const struct report *report)
+{
+    bool addressed = report->kind == REPORT_ANSWER || report->kind == REPORT_STORED;
+    enum link_kind to = report->origin.link;
+
+    tally_report(gateway->tally, report);
+    if (gateway->broker && (!addressed || to == LINK_BROKER))
+        broker_report(gateway->broker, report);
+    if (gateway->iothub && (!addressed || to == LINK_IOTHUB))
+        iothub_report(gateway->iothub, report);
+    if (gateway->api && (!addressed || to == LINK_API))
+        api_report(gateway->api, report);
+    if (gateway->settings.report && to == LINK_COMMAND)
+        gateway->settings.report(gateway->settings.ctx, report);
+}
+
+static void on_broker(evutil_socket_t fd, short what, void *ctx)
+{
+    struct gateway *gateway = ctx;
+    struct request *request;
+
+    (void)fd;
+    (void)what;
+    if (broker_connected(gateway->broker))
+        engine_report_all(gateway->engine, gateway_now(gateway));
+    /* What comes while the gateway stops is not acknowledged: it comes again. */
+    while (!gateway->stopping && (request = broker_take(gateway->broker)))
+        engine_request(gateway->engine, request, gateway_now(gateway));
+    gateway_pump(gateway);
+}
+
+static void on_iothub(evutil_socket_t fd, short what, void *ctx)
+{
+    struct gateway *gateway = ctx;
+    struct request *request;
+
+    (void)fd;
+    (void)what;
+    while ((request = iothub_take(gateway->iothub)))
+        engine_request(gateway->engine, request, gateway_now(gateway));
+    gateway_pump(gateway);
+}
+
+static void on_api_request(void *ctx, struct request *request)
+{
+    gateway_request(ctx, request);
+}
+
+static bool is_trusted(void *ctx)
+{
+    return gateway_now(ctx).trusted;
+}
+
+static void add_iothub_status(const struct gateway *gateway, json_t *status)
+{
+    struct iothub_status hub;
+
+    iothub_status(gateway->iothub, &hub);
+    json_object_set_new(
+        status, "iothub",
+        json_pack("{s:I, s:I, s:I, s:b, s:s, s:I, s:I, s:I, s:I}", "devices",
+                  (json_int_t)hub.devices, "connected", (json_int_t)hub.connected, "takenOver",
+                  (json_int_t)hub.flapping, "clockTrusted", (int)hub.clock_trusted, "why",
+                  hub.text, "received", (json_int_t)hub.received, "sent", (json_int_t)hub.sent,
+                  "refused", (json_int_t)hub.refused, "openCalls", (json_int_t)hub.open_calls));
+}
+
+static void add_status(void *ctx, json_t *status)
+{
+    struct gateway *gateway = ctx;
+    struct broker_status broker;
+    struct store_state store;
+
+    store_state(gateway->store, &store);
+    json_object_update_new(
+        json_object_get(status, "store"),
+        json_pack("{s:s, s:b, s:s, s:I, s:I, s:I}", "kind",
+                  gateway_is_durable(gateway) ? "sqlite" : "memory", "takes", (int)store.takes,
+                  "why", store.why, "waiting", (json_int_t)store.waiting, "commits",
+                  (json_int_t)store.commits, "bytes", (json_int_t)store.bytes));
+
+    if (gateway->iothub)
+        add_iothub_status(gateway, status);
+    if (!gateway->broker)
+        return;
+    broker_status(gateway->broker, &broker);
+    json_object_set_new(status, "broker",
+                        json_pack("{s:b, s:s, s:I, s:I, s:I, s:I}", "connected",
+                                  (int)broker.connected, "why", broker.text, "received",
+                                  (json_int_t)broker.received, "sent", (json_int_t)broker.sent,
+                                  "refused", (json_int_t)broker.refused, "waiting",
+                                  (json_int_t)broker.waiting));
+}
+
+static int open_broker(struct gateway *gateway, char *why, size_t size)
+{
+    int r = broker_open(&gateway->broker, gateway->site, JOBGATE_VERSION, why, size);
+
+    if (r < 0)
+        return r;
+    gateway->broker_event =
+        gateway_listen(gateway, broker_fd(gateway->broker), on_broker, gateway);
+    return gateway->broker_event ? 0 : -ENOMEM;
+}
+
+static int open_iothub(struct gateway *gateway, char *why, size_t size)
+{
+    int r = iothub_open(&gateway->iothub, gateway->site, why, size);
+
+    if (r < 0)
+        return r;
+    gateway->iothub_event =
+        gateway_listen(gateway, iothub_fd(gateway->iothub), on_iothub, gateway);
+    if (!gateway->iothub_event)
+        return -ENOMEM;
+    engine_report_all(gateway->engine, gateway_now(gateway)); /* what it shall find reported */
+    return 0;
+}
+
+int gateway_open_links(struct gateway *gateway, char *why, size_t size)
+{
+    const char *socket = gateway->settings.socket;
+    struct api_settings api = {.base = gateway->base,
+                               .site = gateway->site,
+                               .engine = gateway->engine,
+                               .socket = socket ? socket : gateway->site->api.socket,
+                               .request = on_api_request,
+                               .status = add_status,
+                               .trusted = is_trusted,
+                               .tally = gateway->tally,
+                               .ctx = gateway};
+    int r;
+
+    if (!gateway->settings.links)
+        return 0;
+    r = api_open(&gateway->api, &api, why, size);
+    if (r == 0 && gateway->site->broker)
+        r = open_broker(gateway, why, size);
+    if (r == 0 && gateway->site->iothub)
+        r = open_iothub(gateway, why, size);
+    return r;
+}
+
+void gateway_close_links(struct gateway *gateway)
+{
+    gateway_unlisten(gateway->broker_event);
+    if (gateway->broker)
+        broker_close(gateway->broker);
+    gateway_unlisten(gateway->iothub_event);
+    iothub_close(gateway->iothub);
+    if (gateway->api)
+        api_close(gateway->api);
+}

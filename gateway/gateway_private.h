@@ -1,0 +1,75 @@
+/*
+ * Gateway, inside: what its files share. The main loop only.
+ *
+ *     gateway.c        life, the pump, timers and signals
+ *     gateway_lines.c  work to the lines, answers from them
+ *     gateway_links.c  requests from broker, hub and API, reports to them
+ *     gateway_store.c  records to the store, "safe up to n" from it, and the recall at the
+ * start
+ */
+#ifndef JOBGATE_GATEWAY_PRIVATE_H
+#define JOBGATE_GATEWAY_PRIVATE_H
+
+#include "gateway.h"
+#include "jobs/tally.h"
+#include "links/api.h"
+#include "links/broker.h"
+#include "links/iothub.h"
+
+#include <event2/event.h>
+
+struct gateway_line {
+    struct gateway *gateway;
+    size_t index;
+    struct line *line; /* NULL: not opened */
+    struct event *event;
+    unsigned out;
+};
+
+struct gateway {
+    struct gateway_settings settings;
+    const struct site *site;
+    struct event_base *base;
+    struct engine *engine;
+    struct store *store;
+    struct tally *tally;
+    struct event *store_event, *timer, *term, *interrupt, *hangup, *watchdog;
+    struct gateway_line *lines;
+    struct broker *broker;
+    struct event *broker_event;
+    struct iothub *iothub;
+    struct event *iothub_event;
+    struct api *api;
+    bool trusted, ready, stopping;
+    bool unsafe; /* the disk did not take the last records: it may hang */
+    int64_t trust_looked_us, stop_us;
+    uint64_t watchdog_us;
+    char boot_id[40]; /* "": the store is memory only */
+};
+
+/* gateway.c */
+struct moment gateway_now(struct gateway *gateway);
+void gateway_pump(struct gateway *gateway); /* carries out what the engine wants now */
+struct event *gateway_listen(struct gateway *gateway, int fd, event_callback_fn callback,
+                             void *ctx);
+void gateway_unlisten(struct event *event); /* NULL: nothing to do */
+
+/* gateway_lines.c */
+int gateway_open_lines(struct gateway *gateway);
+void gateway_give_lines(struct gateway *gateway);
+void gateway_close_lines(struct gateway *gateway); /* each at a frame's end */
+
+/* gateway_links.c */
+int gateway_open_links(struct gateway *gateway, char *why, size_t size);
+void gateway_route(struct gateway *gateway, const struct report *report);
+void gateway_close_links(struct gateway *gateway);
+
+/* gateway_store.c */
+bool gateway_is_durable(const struct gateway *gateway);
+int gateway_open_store(struct gateway *gateway, char *why, size_t size);
+int gateway_restore(struct gateway *gateway, char *why, size_t size); /* from before the stop */
+int gateway_listen_store(struct gateway *gateway);
+void gateway_keep_last(struct gateway *gateway);
+void gateway_close_store(struct gateway *gateway);
+
+#endif

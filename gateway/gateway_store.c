@@ -1,0 +1,109 @@
+#include "gateway_private.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { STORE_PATIENCE_MS = 2000 }; /* for the last commit of a stop */
+
+bool gateway_is_durable(const struct gateway *gateway)
+{
+    return gateway->boot_id[0] != '\0';
+}
+
+static void on_store(evutil_socket_t fd, short what, void *ctx)
+{
+    struct gateway *gateway = ctx;
+
+    (void)fd;
+    (void)what;
+    struct store_state state;
+    uint64_t safe = store_safe(gateway->store);
+
+    store_state(gateway->store, &state);
+    engine_store_state(gateway->engine, state.takes, state.why);
+    tally_safe(gateway->tally, safe, clock_boot_us());
+    engine_safe(gateway->engine, safe, gateway_now(gateway));
+    gateway_pump(gateway);
+}
+
+/* Deadlines count on a clock that begins anew with each boot. */
+static void read_boot_id(char *text, size_t size)
+{
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+    snprintf(text, size, "unknown");
+    if (!file)
+        return;
+    if (fgets(text, (int)size, file))
+        text[strcspn(text, "\n")] = '\0';
+    fclose(file);
+}
+
+int gateway_open_store(struct gateway *gateway, char *why, size_t size)
+{
+    const char *folder =
+        gateway->settings.state ? gateway->settings.state : gateway->site->state;
+
+    if (!gateway->settings.links)
+        return store_new(&gateway->store);
+    read_boot_id(gateway->boot_id, sizeof(gateway->boot_id));
+    return store_open(&gateway->store, folder, why, size);
+}
+
+/* What was accepted before the last stop goes on. */
+int gateway_restore(struct gateway *gateway, char *why, size_t size)
+{
+    struct store_state state;
+    struct record *record;
+
+    if (!gateway_is_durable(gateway))
+        return 0;
+    while ((record = store_recall(gateway->store))) {
+        engine_recall(gateway->engine, record);
+        record_free(record);
+    }
+    store_state(gateway->store, &state);
+    if (state.why[0]) {
+        snprintf(why, size, "%s", state.why);
+        return -EIO;
+    }
+    return engine_resume(gateway->engine, gateway_now(gateway));
+}
+
+void gateway_keep_last(struct gateway *gateway)
+{
+    struct record *record;
+    struct report *report;
+
+    if (!gateway->engine || !gateway->store)
+        return;
+    while ((record = engine_take_record(gateway->engine)))
+        store_give(gateway->store, record);
+    gateway->unsafe = store_end(gateway->store, STORE_PATIENCE_MS) != 0;
+    engine_safe(gateway->engine, store_safe(gateway->store), gateway_now(gateway));
+    while ((record = engine_take_record(gateway->engine)))
+        record_free(record); /* made by the last tick: made again after the next start */
+    while ((report = engine_take_report(gateway->engine))) {
+        gateway_route(gateway, report);
+        report_free(report);
+    }
+}
+
+int gateway_listen_store(struct gateway *gateway)
+{
+    gateway->store_event = gateway_listen(gateway, store_fd(gateway->store), on_store, gateway);
+    return gateway->store_event ? 0 : -ENOMEM;
+}
+
+void gateway_close_store(struct gateway *gateway)
+{
+    gateway_unlisten(gateway->store_event);
+    if (gateway->unsafe) /* its thread hangs in the disk; what it holds ends with the process */
+        log_error(
+            "store: the last records could not be kept; what they were about is done again");
+    else
+        store_free(gateway->store);
+}
