@@ -4,9 +4,9 @@
 #include "base/log.h"
 #include "links/broker_pace.h"
 #include "links/broker_session.h"
+#include "links/link_end.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,14 +30,11 @@ struct broker_thread {
     struct queue *events;   /* Paho, loop -> thread */
     struct outbox *outbox;  /* loop, Paho -> thread */
     int news_fd;
-    pthread_t thread;
 
     struct session session; /* the thread's own, like the next */
     struct pace pace;
 
-    pthread_mutex_t lock; /* guards the rest */
-    pthread_cond_t changed;
-    bool done, abandoned;
+    struct link_end end;     /* its lock guards the rest */
     uint64_t ticket, stored; /* the last one given out; the last one that is safe */
     bool connected;
     int64_t since_us;
@@ -54,10 +51,10 @@ static void wait_until_stored(struct broker_thread *thread, uint64_t ticket)
 
     clock_gettime(CLOCK_MONOTONIC, &limit);
     limit.tv_sec += STORED_LIMIT_S;
-    pthread_mutex_lock(&thread->lock);
+    pthread_mutex_lock(&thread->end.lock);
     while (thread->stored != ticket && r == 0)
-        r = pthread_cond_timedwait(&thread->changed, &thread->lock, &limit);
-    pthread_mutex_unlock(&thread->lock);
+        r = pthread_cond_timedwait(&thread->end.changed, &thread->end.lock, &limit);
+    pthread_mutex_unlock(&thread->end.lock);
     if (r != 0)
         log_error("broker: a message was not stored within %d s and is acknowledged unstored",
                   STORED_LIMIT_S);
@@ -82,9 +79,9 @@ static void on_arrival(void *ctx, struct arrival *arrival)
     uint64_t ticket = 0;
 
     if (arrival_waits(arrival, thread->settings.root)) {
-        pthread_mutex_lock(&thread->lock);
+        pthread_mutex_lock(&thread->end.lock);
         ticket = arrival->ticket = ++thread->ticket;
-        pthread_mutex_unlock(&thread->lock);
+        pthread_mutex_unlock(&thread->end.lock);
     }
     if (queue_give(thread->arrivals, arrival) != 0)
         refuse_unread(thread, arrival);
@@ -105,12 +102,12 @@ static uint32_t random_number(void)
 
 static void say(struct broker_thread *thread, bool connected, const char *text)
 {
-    pthread_mutex_lock(&thread->lock);
+    pthread_mutex_lock(&thread->end.lock);
     if (connected != thread->connected)
         thread->since_us = clock_boot_us();
     thread->connected = connected;
     snprintf(thread->text, sizeof(thread->text), "%s", text);
-    pthread_mutex_unlock(&thread->lock);
+    pthread_mutex_unlock(&thread->end.lock);
 }
 
 static void on_up(void *ctx)
@@ -136,9 +133,9 @@ static void on_sent(void *ctx)
 {
     struct broker_thread *thread = ctx;
 
-    pthread_mutex_lock(&thread->lock);
+    pthread_mutex_lock(&thread->end.lock);
     thread->sent++;
-    pthread_mutex_unlock(&thread->lock);
+    pthread_mutex_unlock(&thread->end.lock);
 }
 
 static int64_t next_pause(struct broker_thread *thread, bool *told)
@@ -175,8 +172,7 @@ static void thread_free(struct broker_thread *thread)
     while ((arrival = queue_take(thread->arrivals)))
         arrival_free(arrival);
     session_forget_events(&thread->session);
-    pthread_cond_destroy(&thread->changed);
-    pthread_mutex_destroy(&thread->lock);
+    link_end_deinit(&thread->end);
     close(thread->news_fd);
     outbox_free(thread->outbox);
     queue_free(thread->events);
@@ -188,19 +184,14 @@ static void thread_free(struct broker_thread *thread)
 static void *thread_main(void *arg)
 {
     struct broker_thread *thread = arg;
-    bool told = false, abandoned;
+    bool told = false;
 
     while (!thread->session.stop) {
         session_run(&thread->session);
         if (!thread->session.stop)
             session_pause(&thread->session, next_pause(thread, &told));
     }
-    pthread_mutex_lock(&thread->lock);
-    thread->done = true;
-    abandoned = thread->abandoned;
-    pthread_cond_broadcast(&thread->changed);
-    pthread_mutex_unlock(&thread->lock);
-    if (abandoned)
+    if (link_end_done(&thread->end))
         thread_free(thread);
     return NULL;
 }
@@ -229,22 +220,6 @@ void broker_thread_settings_deinit(struct broker_thread_settings *settings)
     free(settings->filters);
 }
 
-static int open_lock(struct broker_thread *thread)
-{
-    pthread_condattr_t attributes;
-    int r = pthread_mutex_init(&thread->lock, NULL);
-
-    if (r != 0)
-        return -r;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    r = pthread_cond_init(&thread->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
-    if (r != 0)
-        pthread_mutex_destroy(&thread->lock);
-    return -r;
-}
-
 int broker_thread_open(struct broker_thread **ret,
                        const struct broker_thread_settings *settings)
 {
@@ -267,7 +242,7 @@ int broker_thread_open(struct broker_thread **ret,
         r = -errno;
         goto fail_outbox;
     }
-    r = open_lock(thread);
+    r = link_end_init(&thread->end);
     if (r < 0)
         goto fail_news;
     thread->settings = *settings;
@@ -283,15 +258,14 @@ int broker_thread_open(struct broker_thread **ret,
                                        .ctx = thread};
     thread->since_us = clock_boot_us();
     snprintf(thread->text, sizeof(thread->text), "connecting");
-    r = -pthread_create(&thread->thread, NULL, thread_main, thread);
+    r = -pthread_create(&thread->end.thread, NULL, thread_main, thread);
     if (r < 0)
         goto fail_lock;
     *ret = thread;
     return 0;
 
 fail_lock:
-    pthread_cond_destroy(&thread->changed);
-    pthread_mutex_destroy(&thread->lock);
+    link_end_deinit(&thread->end);
 fail_news:
     close(thread->news_fd);
 fail_outbox:
@@ -307,31 +281,8 @@ fail_thread:
 
 void broker_thread_close(struct broker_thread *thread)
 {
-    struct mqtt_event *stop = calloc(1, sizeof(*stop));
-    struct timespec limit;
-    bool done;
-    int r = 0;
-
-    if (stop)
-        stop->kind = MQTT_STOP;
-    if (stop && queue_give(thread->events, stop) != 0)
-        free(stop);
-    clock_gettime(CLOCK_MONOTONIC, &limit);
-    limit.tv_nsec += CLOSE_LIMIT_MS * 1000000L;
-    limit.tv_sec += limit.tv_nsec / 1000000000L;
-    limit.tv_nsec %= 1000000000L;
-    pthread_mutex_lock(&thread->lock);
-    while (!thread->done && r == 0)
-        r = pthread_cond_timedwait(&thread->changed, &thread->lock, &limit);
-    done = thread->done;
-    thread->abandoned = !done;
-    if (!done)
-        pthread_detach(thread->thread); /* it frees all when it ends */
-    pthread_mutex_unlock(&thread->lock);
-    if (done) {
-        pthread_join(thread->thread, NULL);
+    if (link_end_wait(&thread->end, thread->events, CLOSE_LIMIT_MS))
         thread_free(thread);
-    }
 }
 
 int broker_thread_fd(const struct broker_thread *thread)
@@ -359,29 +310,29 @@ void broker_thread_give(struct broker_thread *thread, struct outgoing *message)
 
 void broker_thread_stored(struct broker_thread *thread, uint64_t ticket)
 {
-    pthread_mutex_lock(&thread->lock);
+    pthread_mutex_lock(&thread->end.lock);
     thread->stored = ticket;
-    pthread_cond_broadcast(&thread->changed);
-    pthread_mutex_unlock(&thread->lock);
+    pthread_cond_broadcast(&thread->end.changed);
+    pthread_mutex_unlock(&thread->end.lock);
 }
 
 bool broker_thread_is_connected(struct broker_thread *thread)
 {
     bool connected;
 
-    pthread_mutex_lock(&thread->lock);
+    pthread_mutex_lock(&thread->end.lock);
     connected = thread->connected;
-    pthread_mutex_unlock(&thread->lock);
+    pthread_mutex_unlock(&thread->end.lock);
     return connected;
 }
 
 void broker_thread_status(struct broker_thread *thread, struct broker_status *status)
 {
-    pthread_mutex_lock(&thread->lock);
+    pthread_mutex_lock(&thread->end.lock);
     status->connected = thread->connected;
     status->since_us = thread->since_us;
     status->sent = thread->sent;
     snprintf(status->text, sizeof(status->text), "%s", thread->text);
-    pthread_mutex_unlock(&thread->lock);
+    pthread_mutex_unlock(&thread->end.lock);
     status->waiting = outbox_count(thread->outbox);
 }

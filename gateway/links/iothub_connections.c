@@ -57,13 +57,13 @@ static void tell_trouble(struct hub_thread *thread, const struct hub_identity *i
 
 static void say(struct hub_thread *thread, const char *text)
 {
-    pthread_mutex_lock(&thread->lock);
+    pthread_mutex_lock(&thread->end.lock);
     thread->status.connected = thread->up;
     thread->status.flapping = thread->flapping;
     thread->status.clock_trusted = thread->trusted;
     if (text)
         snprintf(thread->status.text, sizeof(thread->status.text), "%s", text);
-    pthread_mutex_unlock(&thread->lock);
+    pthread_mutex_unlock(&thread->end.lock);
 }
 
 static bool tell_loop(struct hub_thread *thread, const struct hub_identity *identity)
@@ -88,9 +88,9 @@ static void come_up(struct hub_thread *thread, struct hub_identity *identity)
     for (size_t i = 0; i < thread->count; i++)
         wanted += thread->identities[i].wanted;
     thread->up++;
-    pthread_mutex_lock(&thread->lock);
+    pthread_mutex_lock(&thread->end.lock);
     thread->calls[identity->device] = 0;
-    pthread_mutex_unlock(&thread->lock);
+    pthread_mutex_unlock(&thread->end.lock);
     thread->untold[identity->device] = true;
     if (thread->up == wanted && !thread->all_told) {
         thread->all_told = true;
@@ -229,11 +229,11 @@ static void send_out(struct hub_thread *thread, const struct hub_out *out)
 
     if (!open || mqtt_publish(identity->mqtt, out->message, &token) != 0)
         return; /* who waits for it learns by its own time */
-    pthread_mutex_lock(&thread->lock);
+    pthread_mutex_lock(&thread->end.lock);
     thread->status.sent++;
     if (out->message->rank == OUTGOING_ANSWER && thread->calls[out->device] > 0)
         thread->calls[out->device]--;
-    pthread_mutex_unlock(&thread->lock);
+    pthread_mutex_unlock(&thread->end.lock);
 }
 
 static void take_out(struct hub_thread *thread)
@@ -289,9 +289,9 @@ static bool should_leave(struct hub_thread *thread, const struct hub_identity *i
         return true;
     if (identity->state != HUB_UP || (identity->wanted && now_us < identity->renew_us))
         return false;
-    pthread_mutex_lock(&thread->lock);
+    pthread_mutex_lock(&thread->end.lock);
     busy = thread->calls[identity->device] > 0;
-    pthread_mutex_unlock(&thread->lock);
+    pthread_mutex_unlock(&thread->end.lock);
     return !busy || now_us >= identity->renew_latest_us;
 }
 

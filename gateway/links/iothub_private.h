@@ -7,8 +7,7 @@
 
 #include "links/iothub_identity.h"
 #include "links/iothub_thread.h"
-
-#include <pthread.h>
+#include "links/link_end.h"
 
 /* From the loop (and for refusals from Paho's threads) to the thread. */
 struct hub_out {
@@ -25,7 +24,6 @@ struct hub_thread {
     struct queue *events;        /* Paho, loop -> thread */
     struct queue *registrations; /* Paho -> thread: struct arrival, from DPS */
     struct queue *out;           /* loop, Paho -> thread */
-    pthread_t thread;
 
     /* the thread's own */
     struct hub_identity *identities;
@@ -39,10 +37,8 @@ struct hub_thread {
     unsigned untold_troubles;
     int64_t tell_us;
 
-    pthread_mutex_t lock; /* guards the rest */
-    pthread_cond_t changed;
-    bool done, abandoned;
-    unsigned *calls; /* methods that wait for their answer, by device */
+    struct link_end end; /* its lock guards the rest */
+    unsigned *calls;     /* methods that wait for their answer, by device */
     struct iothub_status status;
 };
 

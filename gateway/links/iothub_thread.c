@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define SECOND_US INT64_C(1000000)
 
@@ -68,10 +67,10 @@ static void on_arrival(void *ctx, struct arrival *arrival)
             arrival_free(arrival);
         return;
     }
-    pthread_mutex_lock(&thread->lock);
+    pthread_mutex_lock(&thread->end.lock);
     thread->status.received++;
     thread->calls[device] += is_method(arrival);
-    pthread_mutex_unlock(&thread->lock);
+    pthread_mutex_unlock(&thread->end.lock);
     news = calloc(1, sizeof(*news));
     if (news)
         *news = (struct hub_news){HUB_NEWS_MESSAGE, device, generation, arrival};
@@ -100,8 +99,7 @@ static void thread_free(struct hub_thread *thread)
         outgoing_free(out->message);
         free(out);
     }
-    pthread_cond_destroy(&thread->changed);
-    pthread_mutex_destroy(&thread->lock);
+    link_end_deinit(&thread->end);
     queue_free(thread->events);
     queue_free(thread->registrations);
     queue_free(thread->news);
@@ -116,36 +114,14 @@ static void thread_free(struct hub_thread *thread)
 static void *thread_main(void *arg)
 {
     struct hub_thread *thread = arg;
-    bool abandoned;
 
     hub_connections_run(thread);
-    pthread_mutex_lock(&thread->lock);
-    thread->done = true;
-    abandoned = thread->abandoned;
-    pthread_cond_broadcast(&thread->changed);
-    pthread_mutex_unlock(&thread->lock);
-    if (abandoned)
+    if (link_end_done(&thread->end))
         thread_free(thread);
     return NULL;
 }
 
 /* --- on the main loop --- */
-
-static int open_lock(struct hub_thread *thread)
-{
-    pthread_condattr_t attributes;
-    int r = pthread_mutex_init(&thread->lock, NULL);
-
-    if (r != 0)
-        return -r;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    r = pthread_cond_init(&thread->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
-    if (r != 0)
-        pthread_mutex_destroy(&thread->lock);
-    return -r;
-}
 
 static int open_queues(struct hub_thread *thread)
 {
@@ -190,7 +166,7 @@ int hub_thread_open(struct hub_thread **ret, const struct hub_thread_settings *s
 
     if (!thread)
         return -ENOMEM;
-    r = open_lock(thread);
+    r = link_end_init(&thread->end);
     if (r < 0) {
         free(thread);
         return r;
@@ -202,7 +178,7 @@ int hub_thread_open(struct hub_thread **ret, const struct hub_thread_settings *s
     r = thread->identities && thread->untold && thread->calls ? open_queues(thread) : -ENOMEM;
     if (r == 0) {
         fill(thread, settings);
-        r = -pthread_create(&thread->thread, NULL, thread_main, thread);
+        r = -pthread_create(&thread->end.thread, NULL, thread_main, thread);
     }
     if (r < 0) {
         thread->settings.keys = NULL; /* still the caller's */
@@ -215,31 +191,8 @@ int hub_thread_open(struct hub_thread **ret, const struct hub_thread_settings *s
 
 void hub_thread_close(struct hub_thread *thread)
 {
-    struct mqtt_event *stop = calloc(1, sizeof(*stop));
-    struct timespec limit;
-    bool done;
-    int r = 0;
-
-    if (stop)
-        stop->kind = MQTT_STOP;
-    if (stop && queue_give(thread->events, stop) != 0)
-        free(stop);
-    clock_gettime(CLOCK_MONOTONIC, &limit);
-    limit.tv_nsec += CLOSE_LIMIT_MS * 1000000L;
-    limit.tv_sec += limit.tv_nsec / 1000000000L;
-    limit.tv_nsec %= 1000000000L;
-    pthread_mutex_lock(&thread->lock);
-    while (!thread->done && r == 0)
-        r = pthread_cond_timedwait(&thread->changed, &thread->lock, &limit);
-    done = thread->done;
-    thread->abandoned = !done;
-    if (!done)
-        pthread_detach(thread->thread); /* it frees all when it ends */
-    pthread_mutex_unlock(&thread->lock);
-    if (done) {
-        pthread_join(thread->thread, NULL);
+    if (link_end_wait(&thread->end, thread->events, CLOSE_LIMIT_MS))
         thread_free(thread);
-    }
 }
 
 int hub_thread_fd(const struct hub_thread *thread)
@@ -277,7 +230,7 @@ void hub_thread_want(struct hub_thread *thread, size_t device, bool wanted)
 
 void hub_thread_status(struct hub_thread *thread, struct iothub_status *status)
 {
-    pthread_mutex_lock(&thread->lock);
+    pthread_mutex_lock(&thread->end.lock);
     *status = thread->status;
-    pthread_mutex_unlock(&thread->lock);
+    pthread_mutex_unlock(&thread->end.lock);
 }
