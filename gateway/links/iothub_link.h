@@ -1,0 +1,49 @@
+/*
+ * Private to the hub's link on the main loop: iothub.c (life, what comes and goes),
+ * iothub_calls.c (calls that wait for their answer) and iothub_twins.c (twins kept in step).
+ */
+#ifndef JOBGATE_LINKS_IOTHUB_LINK_H
+#define JOBGATE_LINKS_IOTHUB_LINK_H
+
+#include "links/iothub.h"
+#include "links/iothub_call.h"
+#include "links/iothub_thread.h"
+#include "links/iothub_topics.h"
+#include "links/iothub_twin.h"
+
+struct hub_device {
+    struct hub_twin twin;
+    int64_t due_us;      /* when the twin has something to send; MOMENT_NEVER */
+    uint32_t generation; /* of the connection; 0: none */
+    bool offline;        /* the line says so, and so it is disconnected */
+    int64_t probe_us;    /* offline: when the device is asked again whether it is back */
+};
+
+struct iothub {
+    const struct site *site;
+    struct hub_thread *thread;
+    struct hub_device *devices;
+    struct hub_call *calls; /* the newest first */
+    size_t call_count;
+    uint64_t ticket, rid, refused;
+    int fd, timer_fd;     /* epoll over news and the timer */
+    int64_t twin_next_us; /* the rate lets the next one go */
+};
+
+/* iothub_calls.c */
+void calls_keep(struct iothub *iothub, struct hub_call *call, struct request *request);
+struct hub_call *calls_take(struct iothub *iothub, uint64_t ticket);
+struct request *calls_method(struct iothub *iothub, const struct hub_news *news,
+                             const struct hub_topic *topic);
+void calls_answer(struct iothub *iothub, const struct report *report);
+void calls_close(struct iothub *iothub);
+
+/* iothub_twins.c */
+void twins_plan(struct iothub *iothub, size_t device);
+/* Sends what the rate lets go. Returns when there may be more; MOMENT_NEVER. */
+int64_t twins_send(struct iothub *iothub, int64_t now_us);
+struct request *twins_message(struct iothub *iothub, const struct hub_news *news,
+                              const struct hub_topic *topic);
+void twins_not_done(struct iothub *iothub, size_t device, enum code code);
+
+#endif
