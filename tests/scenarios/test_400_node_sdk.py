@@ -16,7 +16,7 @@ MODULES = ROOT / "build" / "node" / "node_modules"
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("node") or not (MODULES / "azure-iothub").exists(),
-    reason="azure-iothub is not in build/node: ./dev test --all puts it there")
+    reason="azure-iothub is not in build/node: ./dev test puts it there, with npm")
 
 
 class Sdk:

@@ -56,7 +56,7 @@ def test_the_text_keeps_to_the_format(secure):
 
 def test_promtool_finds_nothing_to_say(secure):
     if not shutil.which("promtool"):
-        pytest.skip("promtool (package prometheus) is not installed: ./dev test --all gets it")
+        pytest.skip("promtool (package prometheus) is not installed: ./dev test gets it")
     told = subprocess.run(["promtool", "check", "metrics"], input=read(secure), text=True,
                           capture_output=True, timeout=30, check=False)
     assert (told.returncode, told.stdout, told.stderr) == (0, "", "")

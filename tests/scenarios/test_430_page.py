@@ -64,7 +64,7 @@ def test_a_plan_is_shown_and_nothing_sent(secure):
 @pytest.fixture(scope="module")
 def found(secure):
     if not CHROMIUM or not shutil.which("node") or not (MODULES / "playwright-core").exists():
-        pytest.skip("chromium or playwright-core is not there: ./dev test --all gets them")
+        pytest.skip("chromium or playwright-core is not there: ./dev test gets them")
     pictures = os.environ.get("JOBGATE_PICTURES", "")
     if pictures:
         pathlib.Path(pictures).mkdir(parents=True, exist_ok=True)
