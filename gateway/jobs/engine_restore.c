@@ -289,6 +289,10 @@ void engine_recall(struct engine *engine, const struct record *record)
         if ((job = job_of(engine, record->job_id)))
             job->told = true;
         break;
+    case RECORD_SHELVED:
+    case RECORD_POLLED:
+    case RECORD_PURGE:
+        break;
     case RECORD_CLOCK:
         if (json_is_true(json_object_get(kept, "trusted")))
             engine->newest_ms = number(kept, "wall");

@@ -73,6 +73,9 @@ static bool releases_something(enum record_kind kind)
     case RECORD_CLOCK:
     case RECORD_KNOWN:
     case RECORD_SHARED:
+    case RECORD_SHELVED:
+    case RECORD_POLLED:
+    case RECORD_PURGE:
         return false;
     }
     return false;

@@ -35,6 +35,10 @@ enum record_kind {
     RECORD_CLOCK = 12,  /* both clocks now */
     RECORD_KNOWN = 13,  /* comes out only: an id that was forgotten; text: when */
     RECORD_SHARED = 14, /* job_id: everybody who shall know its end knows it */
+    RECORD_SHELVED = 15, /* job_id, which is over: text is what the outside sees of it. From now
+                            on only the history has it; comes out with text: its fingerprint */
+    RECORD_POLLED = 16,  /* device_id: its polled values; text: see docs/architecture.md */
+    RECORD_PURGE = 17,   /* job_id: `step` of its tasks' records are no longer wanted */
 };
 
 /* A plain value; text belongs to the record. */

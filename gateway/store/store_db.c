@@ -10,9 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A read of a damaged file can ask for any amount; and nothing that we keep is that large. */
-enum { TEXT_SIZE_MOST = 64 * 1024 * 1024 };
-
 /* --- opening --- */
 
 static int make_folder(const char *folder, char *why, size_t size)
@@ -146,7 +143,7 @@ static int open_database(struct store_db *db, char *why, size_t size)
         return -ENOMEM;
     if (error == SQLITE_OK) {
         sqlite3_extended_result_codes(db->sqlite, 1);
-        sqlite3_limit(db->sqlite, SQLITE_LIMIT_LENGTH, TEXT_SIZE_MOST);
+        sqlite3_limit(db->sqlite, SQLITE_LIMIT_LENGTH, STORE_TEXT_MOST);
         sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         error = store_db_execute(
             db, "PRAGMA busy_timeout = 2000;"

@@ -36,6 +36,13 @@ static const char *const keep_sql[KEEP_COUNT] = {
                     " job = (SELECT number FROM job WHERE id = ?2)",
     [RECORD_CLOCK] = "INSERT OR REPLACE INTO clock VALUES (1, ?1, ifnull(?4, ''))",
     [RECORD_SHARED] = "UPDATE job SET told = 1 WHERE id = ?2",
+    [RECORD_SHELVED] = "INSERT OR REPLACE INTO history (number, ended, view)"
+                       " SELECT number, ifnull(json_extract(status, '$.ended'), 0), ?4"
+                       " FROM job WHERE id = ?2",
+    [RECORD_POLLED] = "INSERT OR REPLACE INTO polled (device, polled) VALUES (?3, ?4)",
+    [RECORD_PURGE] = "DELETE FROM task WHERE job = (SELECT number FROM job WHERE id = ?2) AND"
+                     " device IN (SELECT device FROM task WHERE"
+                     " job = (SELECT number FROM job WHERE id = ?2) LIMIT ?5)",
 };
 
 /* What some kinds do beside. */

@@ -6,8 +6,11 @@
 
 #include <sqlite3.h>
 
+/* A read of a damaged file can ask for any amount; and nothing that we keep is that large. */
+enum { STORE_TEXT_MOST = 64 * 1024 * 1024 };
+
 enum {
-    KEEP_COUNT = RECORD_SHARED + 1,
+    KEEP_COUNT = RECORD_PURGE + 1,
     LOG_PAGE_SIZE = 4096,
     LOG_HEADER_SIZE = 24, /* of each page in the log, SQLite file format section 4.1 */
 };

@@ -10,28 +10,42 @@
 
 #define RECALL_ROW(kind, number, job, device, text, from)                                      \
     "SELECT " #kind ", " number ", " job ", " device ", " text " FROM " from
+/* What is on the shelf stays there: of it only the id comes, with the fingerprint, and with the
+   highest number of its records. */
+#define NOT_SHELVED "job.number NOT IN (SELECT number FROM history)"
+#define TASK_OF_JOB "task JOIN job ON job = job.number WHERE " NOT_SHELVED " AND "
 static const char *const recall_sql[] = {
     RECALL_ROW(12, "number", "NULL", "NULL", "clock", "clock"),
-    RECALL_ROW(13, "0", "id", "NULL", "CAST(at AS TEXT)", "known"),
+    RECALL_ROW(13, "0", "id", "NULL", "CAST(at AS TEXT)", "known ORDER BY id"),
+    RECALL_ROW(15,
+               "max(job.number,"
+               " ifnull((SELECT max(number) FROM task WHERE task.job = job.number), 0))",
+               "id", "NULL",
+               "CAST(ifnull(json_extract(request, '$.request.fingerprint'), 0) AS TEXT)",
+               "job JOIN history USING (number)"),
     RECALL_ROW(7, "number", "NULL", "device", "twin", "twin"),
+    RECALL_ROW(16, "0", "NULL", "device", "polled", "polled"),
     RECALL_ROW(8, "number", "id", "NULL", "NULL", "early_cancel ORDER BY number"),
-    RECALL_ROW(1, "number", "id", "NULL", "request", "job ORDER BY number"),
+    RECALL_ROW(1, "number", "id", "NULL", "request",
+               "job WHERE " NOT_SHELVED " ORDER BY number"),
     RECALL_ROW(9, "number", "id", "NULL", "tasks",
-               "job WHERE tasks IS NOT NULL ORDER BY number"),
+               "job WHERE " NOT_SHELVED " AND tasks IS NOT NULL ORDER BY number"),
     RECALL_ROW(2, "task.number", "id", "device", "handed",
-               "task JOIN job ON job = job.number WHERE outcome IS NULL ORDER BY job"),
+               TASK_OF_JOB "outcome IS NULL ORDER BY job"),
     RECALL_ROW(4 - intent, "task.number", "id", "device", "journal",
-               "task JOIN job ON job = job.number WHERE journal IS NOT NULL ORDER BY job"),
+               TASK_OF_JOB "journal IS NOT NULL ORDER BY job"),
     RECALL_ROW(5, "task.number", "id", "device", "outcome",
-               "task JOIN job ON job = job.number WHERE outcome IS NOT NULL"
-               " ORDER BY task.number"),
+               TASK_OF_JOB "outcome IS NOT NULL"
+                           " ORDER BY task.number"),
     RECALL_ROW(11, "task.number", "id", "device", "NULL",
-               "task JOIN job ON job = job.number WHERE task.told = 1 AND"
-               " outcome IS NOT NULL ORDER BY job"),
-    RECALL_ROW(8, "number", "id", "NULL", "NULL", "job WHERE canceled = 1 ORDER BY number"),
+               TASK_OF_JOB "task.told = 1 AND"
+                           " outcome IS NOT NULL ORDER BY job"),
+    RECALL_ROW(8, "number", "id", "NULL", "NULL",
+               "job WHERE " NOT_SHELVED " AND canceled = 1 ORDER BY number"),
     RECALL_ROW(6, "number", "id", "NULL", "status",
-               "job WHERE status IS NOT NULL ORDER BY number"),
-    RECALL_ROW(14, "number", "id", "NULL", "NULL", "job WHERE told = 1 ORDER BY number"),
+               "job WHERE " NOT_SHELVED " AND status IS NOT NULL ORDER BY number"),
+    RECALL_ROW(14, "number", "id", "NULL", "NULL",
+               "job WHERE " NOT_SHELVED " AND told = 1 ORDER BY number"),
 };
 static const size_t recall_count = sizeof(recall_sql) / sizeof(recall_sql[0]);
 

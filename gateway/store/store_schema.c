@@ -47,6 +47,19 @@ const char *const store_steps[] = {
     "  number INTEGER NOT NULL,"
     "  clock TEXT NOT NULL"
     ") STRICT;",
+    /* A job that is over and told goes on the shelf: its row in `history` is what the outside
+       sees of it, and nobody but a reader looks at it again. */
+    "CREATE TABLE history ("
+    "  number INTEGER PRIMARY KEY REFERENCES job(number) ON DELETE CASCADE,"
+    "  ended INTEGER NOT NULL,"
+    "  view TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX history_ended ON history (ended);"
+    "CREATE INDEX known_at ON known (at);"
+    "CREATE TABLE polled ("
+    "  device TEXT PRIMARY KEY,"
+    "  polled TEXT NOT NULL"
+    ") STRICT, WITHOUT ROWID;",
 };
 
 const size_t store_step_count = sizeof(store_steps) / sizeof(store_steps[0]);

@@ -1,0 +1,1 @@
+unit_test(history jobgate_store)
