@@ -12,7 +12,7 @@ install(DIRECTORY DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/jobgate/profiles.
 install(DIRECTORY conf/profiles/ DESTINATION ${CMAKE_INSTALL_DATADIR}/jobgate/profiles
     FILES_MATCHING PATTERN "*.conf")
 
-install(FILES systemd/jobgate.service DESTINATION ${SYSTEM_DIR}/systemd/system)
+install(FILES systemd/jobgate.service systemd/jobgate.socket DESTINATION ${SYSTEM_DIR}/systemd/system)
 install(FILES systemd/60-jobgate.rules DESTINATION ${SYSTEM_DIR}/udev/rules.d)
 install(FILES systemd/jobgate.sysusers DESTINATION ${CMAKE_INSTALL_PREFIX}/lib/sysusers.d
     RENAME jobgate.conf)

@@ -60,6 +60,8 @@ static int start(struct api *api, char *why, size_t why_size)
         r = api_door_open(api, &api->local, fd);
     if (r == 0 && api->settings.site->api.https)
         r = api_https_open(api, why, why_size);
+    else if (r == 0)
+        (void)api_passed_socket(NULL);
     return r;
 }
 

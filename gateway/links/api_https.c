@@ -70,6 +70,9 @@ static int listen_at(const char *text, char *why, size_t why_size)
         snprintf(why, why_size, "api.https: listen %s is no address and port", text);
         return -EINVAL;
     }
+    fd = api_passed_socket(&address);
+    if (fd != -ENOENT)
+        return fd;
     fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
@@ -82,7 +85,8 @@ static int listen_at(const char *text, char *why, size_t why_size)
     error = errno;
     close(fd);
     snprintf(why, why_size, "api.https: cannot listen on %s: %s%s", text, strerror(error),
-             error == EACCES ? "; ports below 1024 need CAP_NET_BIND_SERVICE" : "");
+             error == EACCES ? "; for a port below 1024: systemctl enable --now jobgate.socket"
+                             : "");
     return -error;
 }
 

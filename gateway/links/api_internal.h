@@ -142,6 +142,11 @@ int api_https_load(struct api *api, char *why, size_t why_size); /* the old stay
 void api_https_close(struct api *api);
 struct bufferevent *api_https_stream(struct api *api); /* NULL: no memory */
 
+/* --- api_passed.c: sockets that the service manager opened --- */
+/* A descriptor of our own of the one that listens there, or -ENOENT. NULL: we listen nowhere.
+   What does not fit is said. */
+int api_passed_socket(const struct sockaddr_storage *listen);
+
 /* --- api_peers.c: what is known of the addresses that connect --- */
 struct peers *peers_new(void);
 void peers_free(struct peers *peers);

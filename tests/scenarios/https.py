@@ -56,7 +56,7 @@ class Secure:
     """A small simulated site whose gateway speaks HTTPS."""
 
     def __init__(self, world, port=None, units="1-3", more_https="", clock="trust", devices_more=(),
-                 sim_options=(), line_more="timeout_ms = 200;"):
+                 sim_options=(), line_more="timeout_ms = 200;", passed=None):
         self.world, self.folder = world, world.folder
         self.port = port or free_port()
         self.cert, self.key = self.folder / "tls.crt", self.folder / "tls.key"
@@ -79,7 +79,7 @@ class Secure:
             self.config.write_text(self.config.read_text().replace('clock = "trust"',
                                                                    f'clock = "{clock}"'))
         self.sim = world.sim(self.config, *sim_options)
-        self.gateway = world.gateway(self.config, "--lines", self.sim.lines)
+        self.gateway = world.gateway(self.config, "--lines", self.sim.lines, passed=passed)
         self.api = world.api(self.gateway)
 
     def connect(self, limit=20):

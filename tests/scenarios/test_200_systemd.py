@@ -12,6 +12,7 @@ import subprocess
 import pytest
 
 import nspawn
+from https import Secure
 from world import ROOT, until
 
 UNIT = ROOT / "systemd" / "jobgate.service"
@@ -114,6 +115,22 @@ def test_a_stopped_gateway_does_not_say_that_it_is_well(world):
         finally:
             gateway.child.send_signal(signal.SIGCONT)
         assert manager.hears("WATCHDOG=1", 5)
+
+
+def test_https_is_answered_at_a_socket_that_was_passed(world):
+    with socket.create_server(("127.0.0.1", 0)) as ours:  # nobody else can listen there
+        site = Secure(world, port=ours.getsockname()[1], passed=ours)
+        assert site.ask("GET", "/jobgate/v1/status")[0] == 200
+        assert "passed" not in site.gateway.text()
+
+
+def test_a_passed_socket_that_the_site_does_not_ask_for_is_left_alone(world):
+    with socket.create_server(("0.0.0.0", 0)) as everywhere:
+        site = Secure(world, passed=everywhere)
+        assert site.ask("GET", "/jobgate/v1/status")[0] == 200
+        port = everywhere.getsockname()[1]
+        assert f"the service manager passed 0.0.0.0:{port}, which is not what api.https has" in \
+            site.gateway.text()
 
 
 def state_of(pid):

@@ -18,6 +18,7 @@ PACKAGES = ROOT / "build" / "packages"
 LATER = "99.0"
 MODES = {"usr/bin/jobgate": 0o755, "etc/jobgate/jobgate.conf": 0o644,
          "etc/jobgate/profiles.d": 0o755, "lib/systemd/system/jobgate.service": 0o644,
+         "lib/systemd/system/jobgate.socket": 0o644,
          "lib/udev/rules.d/60-jobgate.rules": 0o644,
          "usr/share/jobgate/profiles/room-controller.conf": 0o644,
          "usr/share/man/man1/jobgate.1.gz": 0o644, "usr/share/man/man5/jobgate.conf.5.gz": 0o644,
@@ -153,6 +154,8 @@ def test_a_removal_keeps_site_and_state_and_a_purge_nothing(chroot):
     state.mkdir()
     (state / "jobs").write_text("precious")
     (chroot.root / "etc" / "jobgate" / "broker.password").write_text("secret\n")
+    chroot.run("systemctl", "enable", "jobgate.socket")
+    assert chroot.has("etc/systemd/system/jobgate.service.wants/jobgate.socket")
     removed = chroot.run("dpkg", "--remove", "jobgate")
     assert removed.returncode == 0, removed.stderr
     assert not chroot.has("usr/bin/jobgate") and chroot.has("etc/jobgate/jobgate.conf")
@@ -160,6 +163,6 @@ def test_a_removal_keeps_site_and_state_and_a_purge_nothing(chroot):
     purged = chroot.run("dpkg", "--purge", "jobgate")
     assert purged.returncode == 0, purged.stderr
     assert not chroot.knows("passwd", "jobgate") and not chroot.knows("group", "jobgate")
-    left = chroot.run("find", "/etc", "/lib/systemd", "/lib/udev", "/usr/bin", "/usr/lib/sysusers.d",
+    left = chroot.run("find", "/etc", "/lib/systemd", "/var/lib/systemd", "/lib/udev", "/usr/bin", "/usr/lib/sysusers.d",
                       "/usr/share", "/var/lib", "-xdev", "-name", "*jobgate*")
     assert left.stdout == ""

@@ -50,12 +50,13 @@ def free_port():
 class Process:
     """A child with its output in a file; ends within bounds, and only itself."""
 
-    def __init__(self, name, command, folder, env=None, stdin=subprocess.DEVNULL):
+    def __init__(self, name, command, folder, env=None, stdin=subprocess.DEVNULL, pass_fds=()):
         self.name = name
         self.log = folder / f"{name}-{uuid.uuid4().hex[:6]}.log"
         with open(self.log, "wb") as log:
             self.child = subprocess.Popen([str(word) for word in command], stdin=stdin, stdout=log,
                                           stderr=subprocess.STDOUT, cwd=folder,
+                                          pass_fds=pass_fds,
                                           env={**os.environ, **(env or {})})
 
     def text(self):
@@ -197,7 +198,8 @@ class Slaves(Process):
 class Gateway(Process):
     """jobgate run, waited for by the protocol that systemd uses."""
 
-    def __init__(self, folder, config, *options, socket_path=None, wait=True, env=None):
+    def __init__(self, folder, config, *options, socket_path=None, wait=True, env=None,
+                 passed=None):
         self.config = config
         self.socket = socket_path or config.parent / "jobgate.sock"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
@@ -205,8 +207,13 @@ class Gateway(Process):
             notify.bind(str(path))
             notify.settimeout(0.1)
             self.begun = time.monotonic()
-            super().__init__("jobgate", [PROGRAM, "run", "--config", config, *options], folder,
-                             {"NOTIFY_SOCKET": str(path), **(env or {})})
+            command, fds = [PROGRAM, "run", "--config", config, *options], ()
+            if passed:  # a listening socket, as systemd passes it
+                fds = (passed.fileno(),)
+                command = ["bash", "-c", f'LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" "$@" 3<&{fds[0]}',
+                           *command]
+            super().__init__("jobgate", command, folder,
+                             {"NOTIFY_SOCKET": str(path), **(env or {})}, pass_fds=fds)
             if wait:
                 self._wait_ready(notify)
         self.ready_s = time.monotonic() - self.begun
