@@ -95,6 +95,7 @@ void engine_free(struct engine *engine)
         twin_deinit(&engine->devices[i].twin);
         free(engine->devices[i].last_outcome);
         json_decref(engine->devices[i].last_patch);
+        wears_deinit(&engine->devices[i].wears);
     }
     for (size_t i = 0; engine->lines && i < engine->site->line_count; i++)
         free(engine->lines[i].devices);

@@ -17,33 +17,47 @@ static const struct profile *device_profile(const struct engine *engine, size_t 
     return &engine->site->profiles[engine->site->devices[device].profile];
 }
 
-static struct facts facts_of(const struct engine *engine, const struct task *task)
+/* The last write that a point may take today is a last try. */
+static unsigned tries_of(const struct engine *engine, const struct task *task,
+                         const struct facts *facts)
+{
+    bool last = task->run && task->run->phase == PHASE_WRITE && run_is_worn(task->run, facts);
+
+    return last ? 1 : device_tries(engine, task->device);
+}
+
+struct facts facts_of(const struct engine *engine, const struct task *task, struct moment now)
 {
     const struct device_state *state = &engine->devices[task->device];
 
-    return (struct facts){.urgent = task->job->call,
+    struct facts facts = {.urgent = task->job->call,
                           .known_dead = state->health == HEALTH_OFFLINE,
-                          .tries = device_tries(engine, task->device),
                           .timeout_us = state->timeout_us,
                           .heard_us = state->heard_us,
-                          .safe = engine->safe};
+                          .safe = engine->safe,
+                          .wears = &state->wears,
+                          .wear_us = wear_now_us(engine, now)};
+
+    facts.tries = tries_of(engine, task, &facts);
+    return facts;
 }
 
 /* Learned for reads and states only: a trigger whose answer is missed is not sent again. */
-static int64_t timeout_of(const struct engine *engine, const struct task *task)
+static int64_t timeout_of(const struct engine *engine, const struct task *task,
+                          struct moment now)
 {
     const struct run *run = task->run;
+    unsigned tries = facts_of(engine, task, now).tries;
     struct health_bounds bounds = device_bounds(engine, task->device);
     bool repeats =
         run->phase != PHASE_EXPECT && engine->devices[task->device].health != HEALTH_OFFLINE;
 
     if (run->phase == PHASE_WRITE && run_step(run)->class != CLASS_STATE)
         return bounds.configured_us;
-    if (repeats && device_tries(engine, task->device) == 1)
+    if (repeats && tries == 1)
         return bounds.configured_us; /* the first try is the last one too */
     return health_timeout_us(device_slowest_us(engine, task->device), &bounds,
-                             repeats ? run->tries : 0,
-                             repeats ? device_tries(engine, task->device) : 1);
+                             repeats ? run->tries : 0, repeats ? tries : 1);
 }
 
 static bool is_gated(const struct line_state *line, const struct run *run, struct moment now)
@@ -78,7 +92,8 @@ static struct task *next_of_device(const struct engine *engine, const struct lin
         return NULL;
     if (task->run->due_us > now.boot_us)
         *when = task->run->due_us;
-    else if (task->run->phase == PHASE_INTENT && task->run->intent > engine->safe)
+    else if ((task->run->phase == PHASE_INTENT && task->run->intent > engine->safe) ||
+             task->run->counted > engine->safe)
         return NULL;
     else if (is_gated(line, task->run, now))
         *when = line->gate_us;
@@ -197,7 +212,7 @@ static struct work *hand_out_task(struct engine *engine, struct task *task, enum
     }
     work->number = task->job->order;
     work->operation = *operation;
-    work->limits.timeout_us = timeout_of(engine, task);
+    work->limits.timeout_us = timeout_of(engine, task, now);
     return hand_out(engine, task->device, rank,
                     task->run->phase == PHASE_EXPECT && !task->run->heard, work);
 }
@@ -236,7 +251,7 @@ static int64_t give_up_us(const struct engine *engine, const struct line_state *
 static struct work *next_of_task(struct engine *engine, struct task *task, enum rank rank,
                                  struct moment now)
 {
-    struct facts facts = facts_of(engine, task);
+    struct facts facts = facts_of(engine, task, now);
     struct operation operation;
 
     switch (run_next(task->run, &facts, now, &operation)) {
@@ -251,6 +266,9 @@ static struct work *next_of_task(struct engine *engine, struct task *task, enum 
     }
     case WANTS_INTENT:
         keep_intent(engine, task);
+        break;
+    case WANTS_COUNT:
+        wear_count(engine, task, now);
         break;
     case WANTS_NOTHING:
         task_end(engine, task, now);
@@ -401,7 +419,7 @@ void engine_answer(struct engine *engine, size_t index, struct work *work, struc
     line->operations++;
     line->troubles += work->answer.result != ANSWER_DONE;
     if (task && task->run && work->number == task->job->order) {
-        struct facts facts = facts_of(engine, task);
+        struct facts facts = facts_of(engine, task, now);
         bool expecting = task->run->phase == PHASE_EXPECT;
 
         struct progress was = progress_of(task->run);
@@ -507,6 +525,7 @@ static void line_tick(struct engine *engine, size_t index, struct moment now)
 void engine_tick(struct engine *engine, struct moment now)
 {
     engine->trusted = now.trusted;
+    wear_tick(engine, now);
     /* The oldest first: what was asked later stands on what was asked before. */
     for (struct job *job = engine->oldest; job; job = job->newer) {
         if (job_is_over(job))

@@ -123,6 +123,7 @@ struct device_state {
     struct twin twin;
     uint64_t twin_number; /* recalled: of the record that told the twin */
     json_t *last_patch;   /* the last desired patch taken from the broker */
+    struct wears wears;   /* what was written to its points that wear */
     bool reported_due;
     int64_t reported_us; /* earliest next reported document */
 };
@@ -202,7 +203,11 @@ struct engine {
     int64_t newest_ms, clock_us, hold_us, forget_us;
     struct job *recalled; /* the job that the last record was about */
     size_t recalled_task;
-    bool trusted; /* the wall clock, when it was last told */
+    bool trusted;           /* the wall clock, when it was last told */
+    int64_t wear_shift_us;  /* from the boot clock to the one that writes are counted by */
+    int64_t wear_at_us;     /* recalled of another boot: that clock, the last time */
+    int64_t wear_wall_ms;   /* ... and the wall clock then; 0: not known, or done with */
+    int64_t wear_looked_us; /* that clock at the last tick */
 };
 
 /* engine_jobs.c */
@@ -285,6 +290,20 @@ json_t *patch_payload(const struct task *task, enum code *code, char *text, size
 /* engine_dispatch.c */
 void line_fail_waiting(struct engine *engine, size_t line, bool urgent_only, struct moment now);
 void line_abandon(struct engine *engine, size_t line, const char *why, struct moment now);
+
+/* engine_wear.c */
+int64_t wear_now_us(const struct engine *engine, struct moment now);
+void wear_count(struct engine *engine, struct task *task, struct moment now);
+/* Before the first frame. False: not all that the task writes may be written today. */
+bool wear_allows(struct engine *engine, const struct task *task, const struct facts *facts,
+                 struct moment now, enum code *code, char *text, size_t size);
+void wear_recall(struct engine *engine, const struct record *record, const json_t *kept);
+void wear_resume(struct engine *engine, struct moment now);
+void wear_tick(struct engine *engine, struct moment now);
+json_t *wear_json(const struct engine *engine, size_t device); /* NULL: no such point */
+
+/* engine_dispatch.c: what the engine knows beside a run. */
+struct facts facts_of(const struct engine *engine, const struct task *task, struct moment now);
 
 /* engine_health.c */
 unsigned device_tries(const struct engine *engine, size_t device);

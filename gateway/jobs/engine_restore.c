@@ -271,6 +271,9 @@ void engine_recall(struct engine *engine, const struct record *record)
     case RECORD_TWIN:
         recall_twin(engine, record, kept);
         break;
+    case RECORD_WEAR:
+        wear_recall(engine, record, kept);
+        break;
     case RECORD_CANCEL:
         if ((job = job_of(engine, record->job_id)))
             job->canceling = true;
@@ -450,6 +453,7 @@ int engine_resume(struct engine *engine, struct moment now)
     int r = 0;
 
     engine->hold_us = now.boot_us + TRUST_PATIENCE_US;
+    wear_resume(engine, now);
     for (struct job *job = engine->oldest; job; job = job->newer)
         count_ended(engine, job, now);
     if (engine->boot_id[0])

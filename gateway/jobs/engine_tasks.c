@@ -223,12 +223,24 @@ void task_refuse(struct engine *engine, struct task *task, enum code code, const
            reported, now);
 }
 
+static void free_run(struct task *task)
+{
+    if (task->run)
+        run_deinit(task->run);
+    free(task->run);
+    task->run = NULL;
+    plan_free(task->own_plan);
+    task->own_plan = NULL;
+}
+
 /* Its run is made and it counts as running. False: it has been refused and is over. */
 static bool set_out(struct engine *engine, struct task *task, struct moment now)
 {
     struct job_plan *made =
         job_plan(engine, task->job, engine->site->devices[task->device].profile);
     const char *id = engine->site->devices[task->device].id;
+    enum code code = CODE_NONE;
+    char text[300];
 
     if (!made->plan) {
         task_refuse(engine, task, code_find(made->error.code), made->error.text, now);
@@ -243,6 +255,12 @@ static bool set_out(struct engine *engine, struct task *task, struct moment now)
         free(task->run);
         task->run = NULL;
         task_refuse(engine, task, CODE_STORE_UNAVAILABLE, "the gateway is out of memory", now);
+        return false;
+    }
+    struct facts facts = facts_of(engine, task, now);
+    if (!wear_allows(engine, task, &facts, now, &code, text, sizeof(text))) {
+        free_run(task);
+        task_refuse(engine, task, code, text, now);
         return false;
     }
     if (task->maybe)
@@ -264,16 +282,6 @@ void task_begin(struct engine *engine, struct task *task, struct moment now)
         return;
     unqueue(engine, task);
     engine->devices[task->device].running = task;
-}
-
-static void free_run(struct task *task)
-{
-    if (task->run)
-        run_deinit(task->run);
-    free(task->run);
-    task->run = NULL;
-    plan_free(task->own_plan);
-    task->own_plan = NULL;
 }
 
 /* Without its journal nothing may be said but that it was interrupted. */

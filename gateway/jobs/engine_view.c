@@ -340,6 +340,9 @@ static json_t *device_json(struct engine *engine, size_t index)
     put_time(own, "lastContact", state->heard_ms);
     if (state->last_outcome)
         json_object_set_new(own, "lastOutcome", json_loads(state->last_outcome, 0, NULL));
+    json_t *wear = wear_json(engine, index);
+    if (wear)
+        json_object_set_new(own, "writesToday", wear);
     json_object_set(object, "tags", (json_t *)(uintptr_t)device_tags(engine, index));
     json_object_set_new(object, "jobgate", own);
     return object;

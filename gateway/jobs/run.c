@@ -165,7 +165,7 @@ void run_advance(struct run *run, struct moment now)
     unsplit(run);
     run->tries = 0;
     run->rewritten = run->heard = run->reached = run->doubted = false;
-    run->intent = 0;
+    run->intent = run->counted = 0;
     run->due_us = now.boot_us;
     run->phase = PHASE_START;
     for (run->step++; run->step < run->plan->step_count; run->step++) {
@@ -196,6 +196,7 @@ void run_split_next(struct run *run, struct moment now)
     }
     run->item = item;
     run->tries = 0;
+    run->counted = 0;
     run->rewritten = run->reached = run->doubted = false;
     run->due_us = now.boot_us;
     run->phase = PHASE_WRITE;
@@ -309,6 +310,8 @@ static void start_write(struct run *run, const struct facts *facts, struct momen
     struct operation probe;
     bool heard = run_heard_lately(facts, now);
 
+    if (run_refuse_worn(run, facts, now))
+        return;
     if (step->class != CLASS_STATE && !heard && probe_operation(run_profile(run), &probe))
         run->phase = PHASE_PROBE;
     else if (step->if_different)
@@ -373,7 +376,14 @@ enum wants run_next(struct run *run, const struct facts *facts, struct moment no
             run_expectation_failed(run, now);
             continue;
         }
+        if (run->phase == PHASE_WRITE && run->counted == 0 && run_wears(run) &&
+            run_is_worn(run, facts) && run_refuse_worn(run, facts, now))
+            continue;
         if (run_operation(run, operation)) {
+            if (run_wears(run) && run->counted == 0)
+                return WANTS_COUNT;
+            if (run->counted > facts->safe)
+                return WANTS_SAFE;
             operation->unit = run->site->devices[run->device].unit;
             run->out = true;
             return WANTS_WORK;

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "jobs/outcome.h"
+#include "jobs/wear.h"
 #include "lines/plan.h"
 
 /* Stored by number: add at the end, never renumber. */
@@ -77,6 +78,7 @@ struct run {
     int64_t due_us, until_us, answered_us;
     int64_t waited_least_us, waited_most_us; /* for answers that did not come, this operation */
     uint64_t intent;              /* number of the record that must be safe; 0: none made yet */
+    uint64_t counted;             /* the same of the frame to come, where its point wears */
     size_t restore_left;          /* RESTORE: results still to look at, from the end */
     struct point_result *results; /* plan->result_count */
     struct reading *reads;        /* plan->read_count */
@@ -87,19 +89,22 @@ struct run {
 
 /* What the caller knows beside the run. */
 struct facts {
-    bool urgent;        /* a single call: fails at once on a line that is down */
-    bool known_dead;    /* one try is enough */
-    unsigned tries;     /* tries of the device, at least 1 */
-    int64_t timeout_us; /* of the last try */
-    int64_t heard_us;   /* when the device last answered, boot clock; INT64_MIN: never */
-    uint64_t safe;      /* the store is safe up to here */
+    bool urgent;               /* a single call: fails at once on a line that is down */
+    bool known_dead;           /* one try is enough */
+    unsigned tries;            /* tries of the device, at least 1 */
+    int64_t timeout_us;        /* of the last try */
+    int64_t heard_us;          /* when the device last answered, boot clock; INT64_MIN: never */
+    uint64_t safe;             /* the store is safe up to here */
+    const struct wears *wears; /* what was written to points that wear; NULL: nothing */
+    int64_t wear_us;           /* now, on the clock that those count by */
 };
 
 enum wants {
     WANTS_WORK,    /* `operation` is to be executed */
     WANTS_TIME,    /* nothing before run->due_us */
     WANTS_INTENT,  /* record the intent of this step, then run_intended() */
-    WANTS_SAFE,    /* wait until the intent is safe */
+    WANTS_COUNT,   /* count a write to run_wears(), record that, then run_counted() */
+    WANTS_SAFE,    /* wait until the intent or the count is safe */
     WANTS_NOTHING, /* it is over */
 };
 
@@ -110,6 +115,14 @@ void run_deinit(struct run *run);
 enum wants run_next(struct run *run, const struct facts *facts, struct moment now,
                     struct operation *operation);
 void run_intended(struct run *run, uint64_t number);
+void run_counted(struct run *run, uint64_t number);
+/* The point with max_writes_per_day that the next frame would write; NULL: none. */
+const struct point *run_wears(const struct run *run);
+/* No write to the present step's point is left today. */
+bool run_is_worn(const struct run *run, const struct facts *facts);
+/* Are enough writes left for all that the plan wants? False, and why not: nothing is begun. */
+bool run_may_wear(const struct run *run, const struct facts *facts, struct moment now,
+                  char *text, size_t size);
 void run_answer(struct run *run, const struct facts *facts, const struct answer *answer,
                 struct moment now);
 /* Cancel or expiry: ends at the next step, a pulse is paid back first. */

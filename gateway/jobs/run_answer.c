@@ -232,6 +232,8 @@ void run_answer(struct run *run, const struct facts *facts, const struct answer 
                 struct moment now)
 {
     run->out = false;
+    if (answer->started_us > 0 || answer->reached)
+        run->counted = 0; /* the next frame is another one */
     if (answer->result != ANSWER_NOT_SENT) {
         count_wait(run, facts->timeout_us);
         if (answer->result != ANSWER_LINE_DOWN || answer->reached || answer->started_us > 0)

@@ -1,7 +1,7 @@
 /*
  * What the files of a run share: run.c walks from step to step, run_stop.c ends it early,
- * run_operation.c says what goes
- * on the wire, run_trouble.c what trouble there means, run_write.c and run_answer.c what an
+ * run_operation.c says what goes on the wire, run_wear.c what may not be written any more,
+ * run_trouble.c what trouble there means, run_write.c and run_answer.c what an
  * answer means for the step that asked.
  */
 #ifndef JOBGATE_JOBS_RUN_PRIVATE_H
@@ -81,6 +81,9 @@ bool run_holds_all(const struct run *run, const struct answer *answer);
 /* The step's points hold the wanted values already. */
 void run_found(struct run *run, const struct answer *answer, enum result result,
                struct moment now);
+
+/* run_wear.c: the present step is left unwritten, if its point may not be written any more. */
+bool run_refuse_worn(struct run *run, const struct facts *facts, struct moment now);
 
 /* run_journal.c */
 void run_answer_doubt(struct run *run, const struct facts *facts, const struct answer *answer,

@@ -68,7 +68,8 @@ static void mismatch(struct run *run, struct moment now)
     run_leave(run, now);
 }
 
-static void verify_words(struct run *run, const struct answer *answer, struct moment now)
+static void verify_words(struct run *run, const struct facts *facts,
+                         const struct answer *answer, struct moment now)
 {
     const struct plan_step *step = run_step(run);
 
@@ -80,7 +81,8 @@ static void verify_words(struct run *run, const struct answer *answer, struct mo
     if (now.boot_us < run->until_us) {
         run->phase = PHASE_VERIFY;
         run->due_us = now.boot_us + VERIFY_PAUSE_US;
-    } else if (!run->rewritten && step->class == CLASS_STATE && !run->stopping) {
+    } else if (!run->rewritten && step->class == CLASS_STATE && !run->stopping &&
+               !run_is_worn(run, facts)) {
         run->rewritten = true;
         run->phase = PHASE_WRITE;
     } else {
@@ -97,7 +99,8 @@ static void keep_wrote(struct run *run)
                     step->items[i].count);
 }
 
-static void written(struct run *run, const struct answer *answer, struct moment now)
+static void written(struct run *run, const struct facts *facts, const struct answer *answer,
+                    struct moment now)
 {
     const struct plan_step *step = run_step(run);
 
@@ -117,7 +120,7 @@ static void written(struct run *run, const struct answer *answer, struct moment 
     }
     run->until_us = now.boot_us + (int64_t)(step->settle_ms + step->verify_within_ms) * 1000;
     if (step->operation.kind == OPERATION_WRITE_READ) {
-        verify_words(run, answer, now);
+        verify_words(run, facts, answer, now);
         return;
     }
     run->phase = PHASE_VERIFY;
@@ -160,7 +163,7 @@ void run_answer_write(struct run *run, const struct facts *facts, const struct a
     bool whole = step->item_count > 1 && !run->split;
 
     if (trouble == TROUBLE_NONE) {
-        written(run, answer, now);
+        written(run, facts, answer, now);
         return;
     }
     if (trouble == TROUBLE_REFUSED && whole &&
@@ -218,7 +221,7 @@ void run_answer_verify(struct run *run, const struct facts *facts, const struct 
         doubt_stays(run, now);
     } else if (answered) {
         run_step_results(run, RESULT_WRITTEN, CODE_NONE, NULL);
-        verify_words(run, answer, now);
+        verify_words(run, facts, answer, now);
     } else {
         run_again_or_fail(run, facts, answer, RESULT_WRITTEN, now);
     }

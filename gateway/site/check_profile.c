@@ -189,9 +189,6 @@ static void check_writing(struct reader *reader, const struct profile *profile,
     if (point->max_writes_per_day && !point->if_different)
         report(reader, point->place,
                "max_writes_per_day goes with if_different; write if_different = true");
-    else if (point->max_writes_per_day)
-        warn(reader, point->place,
-             "max_writes_per_day is not counted yet; if_different alone guards the point");
     if (point->if_different && (!point->readable || point->kind == POINT_TRIGGER))
         report(reader, point->place,
                "if_different reads first, which a %s does not allow; remove it",

@@ -65,6 +65,7 @@ static bool releases_something(enum record_kind kind)
     case RECORD_TWIN:
     case RECORD_CANCEL:
     case RECORD_TASKS:
+    case RECORD_WEAR:
         return true;
     case RECORD_HANDED:
     case RECORD_DONE:

@@ -39,6 +39,7 @@ enum record_kind {
                             on only the history has it; comes out with text: its fingerprint */
     RECORD_POLLED = 16,  /* device_id: its polled values; text: see docs/architecture.md */
     RECORD_PURGE = 17,   /* job_id: `step` of its tasks' records are no longer wanted */
+    RECORD_WEAR = 18,    /* device_id: writes to its points that wear, before one is sent */
 };
 
 /* A plain value; text belongs to the record. */

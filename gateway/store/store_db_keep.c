@@ -43,6 +43,8 @@ static const char *const keep_sql[KEEP_COUNT] = {
     [RECORD_PURGE] = "DELETE FROM task WHERE job = (SELECT number FROM job WHERE id = ?2) AND"
                      " device IN (SELECT device FROM task WHERE"
                      " job = (SELECT number FROM job WHERE id = ?2) LIMIT ?5)",
+    [RECORD_WEAR] = "INSERT INTO wear (device, number, wear) VALUES (?3, ?1, ifnull(?4, ''))"
+                    " ON CONFLICT DO UPDATE SET number = excluded.number, wear = excluded.wear",
 };
 
 /* What some kinds do beside. */

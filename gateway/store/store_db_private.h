@@ -10,7 +10,7 @@
 enum { STORE_TEXT_MOST = 64 * 1024 * 1024 };
 
 enum {
-    KEEP_COUNT = RECORD_PURGE + 1,
+    KEEP_COUNT = RECORD_WEAR + 1,
     LOG_PAGE_SIZE = 4096,
     LOG_HEADER_SIZE = 24, /* of each page in the log, SQLite file format section 4.1 */
 };

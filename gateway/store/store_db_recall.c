@@ -25,6 +25,7 @@ static const char *const recall_sql[] = {
                "job JOIN history USING (number)"),
     RECALL_ROW(7, "number", "NULL", "device", "twin", "twin"),
     RECALL_ROW(16, "0", "NULL", "device", "polled", "polled"),
+    RECALL_ROW(18, "number", "NULL", "device", "wear", "wear"),
     RECALL_ROW(8, "number", "id", "NULL", "NULL", "early_cancel ORDER BY number"),
     RECALL_ROW(1, "number", "id", "NULL", "request",
                "job WHERE " NOT_SHELVED " ORDER BY number"),
@@ -112,6 +113,7 @@ uint64_t store_db_last(struct store_db *db)
                            " UNION ALL SELECT max(number) FROM task"
                            " UNION ALL SELECT max(number) FROM twin"
                            " UNION ALL SELECT max(number) FROM early_cancel"
+                           " UNION ALL SELECT max(number) FROM wear"
                            " UNION ALL SELECT max(number) FROM clock)",
                            -1, &statement, NULL) == SQLITE_OK &&
         sqlite3_step(statement) == SQLITE_ROW)

@@ -60,6 +60,12 @@ const char *const store_steps[] = {
     "  device TEXT PRIMARY KEY,"
     "  polled TEXT NOT NULL"
     ") STRICT, WITHOUT ROWID;",
+
+    "CREATE TABLE wear ("
+    "  device TEXT PRIMARY KEY,"
+    "  number INTEGER NOT NULL,"
+    "  wear TEXT NOT NULL"
+    ") STRICT, WITHOUT ROWID;",
 };
 
 const size_t store_step_count = sizeof(store_steps) / sizeof(store_steps[0]);

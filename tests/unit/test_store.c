@@ -112,6 +112,24 @@ static void numbers_go_on_after_the_next_start(void **state)
     folder_free(folder);
 }
 
+static void the_newest_count_of_a_devices_writes_comes_back(void **state)
+{
+    char *folder = folder_new();
+    struct store *store = open_at(folder);
+
+    (void)state;
+    keep(store, 1, RECORD_WEAR, NULL, "r1", "w1");
+    keep(store, 2, RECORD_WEAR, NULL, "r2", "w2");
+    keep(store, 3, RECORD_WEAR, NULL, "r1", "w3");
+    assert_true(is_safe_within(store, 3, 5000));
+    store_free(store);
+    assert_recalled(folder, "18 - r1 w3\n18 - r2 w2\n");
+    store = open_at(folder);
+    assert_int_equal(store_last(store), 3);
+    store_free(store);
+    folder_free(folder);
+}
+
 static void a_step_that_is_done_replaces_its_intent(void **state)
 {
     char *folder = folder_new();
@@ -347,6 +365,7 @@ int main(void)
         cmocka_unit_test(a_number_is_never_safe_inside_the_call),
         cmocka_unit_test(a_job_comes_back_with_its_tasks_in_an_order_to_act_on),
         cmocka_unit_test(numbers_go_on_after_the_next_start),
+        cmocka_unit_test(the_newest_count_of_a_devices_writes_comes_back),
         cmocka_unit_test(a_step_that_is_done_replaces_its_intent),
         cmocka_unit_test(a_cancel_before_its_job_waits_for_it),
         cmocka_unit_test(of_a_forgotten_job_only_the_id_stays),
