@@ -113,14 +113,6 @@ static void on_hangup(evutil_socket_t fd, short what, void *ctx)
         "SIGHUP: the site that runs stays as it is; a changed one is read at the next start");
 }
 
-static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
-{
-    (void)fd;
-    (void)what;
-    (void)ctx;
-    sd_notify(0, "WATCHDOG=1");
-}
-
 struct event *gateway_listen(struct gateway *gateway, int fd, event_callback_fn callback,
                              void *ctx)
 {
@@ -143,21 +135,6 @@ static int open_signals(struct gateway *gateway)
     event_add(gateway->term, NULL);
     event_add(gateway->interrupt, NULL);
     event_add(gateway->hangup, NULL);
-    return 0;
-}
-
-static int open_watchdog(struct gateway *gateway)
-{
-    uint64_t limit_us = 0;
-
-    if (!gateway->settings.links || sd_watchdog_enabled(0, &limit_us) <= 0)
-        return 0;
-    gateway->watchdog = event_new(gateway->base, -1, EV_PERSIST, on_watchdog, gateway);
-    if (!gateway->watchdog)
-        return -ENOMEM;
-    struct timeval half = {.tv_sec = (time_t)(limit_us / 2 / 1000000),
-                           .tv_usec = (suseconds_t)(limit_us / 2 % 1000000)};
-    event_add(gateway->watchdog, &half);
     return 0;
 }
 
@@ -208,7 +185,7 @@ int gateway_open(struct gateway **ret, const struct gateway_settings *settings, 
     if (r == 0)
         r = open_signals(gateway);
     if (r == 0)
-        r = open_watchdog(gateway);
+        r = gateway_open_watchdog(gateway);
     if (r == 0)
         r = gateway_open_lines(gateway);
     if (r < 0) {

@@ -4,8 +4,8 @@
  *     gateway.c        life, the pump, timers and signals
  *     gateway_lines.c  work to the lines, answers from them
  *     gateway_links.c  requests from broker, hub and API, reports to them
- *     gateway_store.c  records to the store, "safe up to n" from it, and the recall at the
- * start
+ *     gateway_store.c  records to the store, and from it at the start
+ *     watchdog.c       says to the service manager that all threads move
  */
 #ifndef JOBGATE_GATEWAY_PRIVATE_H
 #define JOBGATE_GATEWAY_PRIVATE_H
@@ -43,7 +43,7 @@ struct gateway {
     bool trusted, ready, stopping;
     bool unsafe; /* the disk did not take the last records: it may hang */
     int64_t trust_looked_us, stop_us;
-    uint64_t watchdog_us;
+    bool starved;     /* the watchdog is not fed: a thread is stuck */
     char boot_id[40]; /* "": the store is memory only */
 };
 
@@ -71,5 +71,8 @@ int gateway_restore(struct gateway *gateway, char *why, size_t size); /* from be
 int gateway_listen_store(struct gateway *gateway);
 void gateway_keep_last(struct gateway *gateway);
 void gateway_close_store(struct gateway *gateway);
+
+/* watchdog.c */
+int gateway_open_watchdog(struct gateway *gateway);
 
 #endif

@@ -1,5 +1,7 @@
 #include "lines/line_thread.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -53,6 +55,7 @@ int line_open(struct line **ret, const struct adapter *adapter,
         return -ENOMEM;
     line->adapter = adapter;
     line->settings = *settings;
+    line->due_us = MOMENT_NEVER;
     line->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (line->stop_fd < 0) {
         r = -errno;
@@ -105,6 +108,8 @@ int line_give(struct line *line, struct work *work)
         line_put_back(line, work);
     } else {
         line->waiting[line->waiting_count++] = work;
+        if (line->due_us == MOMENT_NEVER)
+            line->due_us = clock_boot_us() + ROUND_US;
         ring(line->give_fd);
     }
     pthread_mutex_unlock(&line->lock);
@@ -137,6 +142,16 @@ struct work *line_take(struct line *line)
         line->given--;
     pthread_mutex_unlock(&line->lock);
     return work;
+}
+
+int64_t line_overdue_us(struct line *line)
+{
+    pthread_mutex_lock(&line->lock);
+    int64_t due_us = line->due_us;
+    pthread_mutex_unlock(&line->lock);
+
+    int64_t now_us = clock_boot_us();
+    return now_us > due_us ? now_us - due_us : 0;
 }
 
 int line_fd(const struct line *line)

@@ -44,6 +44,9 @@ struct work *line_take(struct line *line); /* NULL when nothing came back */
 /* Takes the waiting item back, if its pause has not begun; NULL when there is none. */
 struct work *line_recall(struct line *line);
 int line_fd(const struct line *line); /* readable when line_take() has something */
+/* How long ago the thread should have moved on; 0: it works, or has nothing to do. A device
+   that is silent, a port that is gone and a name that is looked up are in its time. */
+int64_t line_overdue_us(struct line *line);
 
 struct work *work_new(void);
 void work_free(struct work *work);

@@ -15,6 +15,9 @@ enum {
     PAUSE_LEAST_US = 1000000,
     PAUSE_MOST_US = 30000000,
     STEADY_US = 1000000, /* a line that held so long is opened again at once */
+    /* The kernel lets the rest of what was written to an unplugged adapter drain for 30 s, and
+       a resolver asks several servers twice for 5 s each. */
+    OPEN_MOST_US = 120000000,
 };
 
 /* There is always room: `given` bounds the works and `news` the changes. */
@@ -105,8 +108,35 @@ static void change_state(struct line *line, enum line_state state, const char *w
     tell_state(line);
 }
 
+/* The thread will have moved on by then, or something holds it that should not. */
+static void promise(struct line *line, int64_t within_us)
+{
+    pthread_mutex_lock(&line->lock);
+    line->due_us = clock_boot_us() + within_us + ROUND_US;
+    pthread_mutex_unlock(&line->lock);
+}
+
+static void promise_nothing(struct line *line)
+{
+    pthread_mutex_lock(&line->lock);
+    line->due_us = line->waiting_count > 0 ? clock_boot_us() + ROUND_US : MOMENT_NEVER;
+    pthread_mutex_unlock(&line->lock);
+}
+
+/* Two exchanges at most, each with its own pause and time-out. An endpoint may have to be
+   connected first. */
+static int64_t longest_us(const struct line *line, const struct work *work)
+{
+    struct frame_cost cost = {0};
+
+    line->adapter->frame(&line->settings, &work->operation, &cost);
+    return 2 * (work->limits.timeout_us + work->limits.gap_us + cost.least_us) +
+           (line->adapter->serial ? 0 : OPEN_MOST_US);
+}
+
 static void close_wire(struct line *line)
 {
+    promise(line, OPEN_MOST_US);
     if (line->wire)
         line->adapter->close(line->wire);
     line->wire = NULL;
@@ -125,6 +155,8 @@ static void go_down(struct line *line, const char *why)
 static void try_open(struct line *line)
 {
     char why[sizeof(line->why)] = "";
+
+    promise(line, OPEN_MOST_US);
     int r = line->adapter->open(&line->wire, &line->settings, line->stop_fd, why, sizeof(why));
 
     if (r < 0) {
@@ -154,6 +186,7 @@ static void reopen(struct line *line, bool at_once, const char *why)
 
 static void work_on(struct line *line, struct work *work)
 {
+    promise(line, longest_us(line, work));
     line->adapter->execute(line->wire, &work->operation, &work->limits, line->stop_fd,
                            &work->answer);
     bool gone = work->answer.result == ANSWER_LINE_DOWN;
@@ -179,7 +212,11 @@ static void wait_for_work(struct line *line)
     if (left_us > 0)
         left =
             (struct timespec){.tv_sec = left_us / 1000000, .tv_nsec = left_us % 1000000 * 1000};
-    if (ppoll(on, sizeof(on) / sizeof(on[0]), line->wire ? NULL : &left, NULL) <= 0)
+    promise_nothing(line);
+    int ready = ppoll(on, sizeof(on) / sizeof(on[0]), line->wire ? NULL : &left, NULL);
+
+    promise(line, 0);
+    if (ready <= 0)
         return;
     if (on[1].revents)
         unring(line->give_fd);

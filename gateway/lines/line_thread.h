@@ -10,8 +10,9 @@
 #include <pthread.h>
 
 enum {
-    GIVEN_MAX = 2, /* one at work, one waiting */
-    NEWS_MAX = 8,  /* changes of state that nobody has taken */
+    GIVEN_MAX = 2,      /* one at work, one waiting */
+    NEWS_MAX = 8,       /* changes of state that nobody has taken */
+    ROUND_US = 5000000, /* a round of the thread beside what it waits for */
 };
 
 enum line_state { LINE_OPENING, LINE_UP, LINE_DOWN };
@@ -25,13 +26,14 @@ struct line {
     pthread_t thread;
     bool closed;
 
-    pthread_mutex_t lock;            /* guards the six below */
+    pthread_mutex_t lock;            /* guards the seven below */
     struct work *waiting[GIVEN_MAX]; /* in order; two only until the thread takes the first */
     unsigned waiting_count;
     unsigned given; /* and not taken back yet */
     unsigned news;  /* changes of state in `back` */
     enum line_state state;
     char why[sizeof(((struct work *)0)->why)]; /* LINE_DOWN: why */
+    int64_t due_us; /* when the thread will have moved on; MOMENT_NEVER: it waits for work */
 
     /* The thread's own. */
     struct adapter_line *wire; /* NULL: not open */

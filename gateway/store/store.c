@@ -1,4 +1,5 @@
 #include "store/store.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "store/store_db.h"
 
@@ -12,8 +13,9 @@
 #include <unistd.h>
 
 enum {
-    COMPANY_MS = 200, /* how long a record that releases nothing waits for others */
-    AGAIN_MS = 1000,  /* pause after a commit that failed */
+    COMPANY_MS = 200,  /* how long a record that releases nothing waits for others */
+    AGAIN_MS = 1000,   /* pause after a commit that failed */
+    TAKE_US = 5000000, /* by then the thread has taken what was given */
     IDLE_MS = 2000,
     LOG_PAGES_MOST = 2048, /* 8 MB: then the log is moved whatever waits */
     LOG_PAGES_IDLE = 256,  /* less is not worth the wear */
@@ -33,10 +35,12 @@ struct store {
     uint64_t last;     /* at the time of opening */
     struct batch keep; /* the thread's */
 
-    pthread_mutex_t lock; /* guards the nine below */
+    pthread_mutex_t lock; /* guards the eleven below */
     pthread_cond_t moved; /* something was given, or the end asked for, or reached */
     struct batch given;
     bool urgent, ending, ended;
+    bool at_disk;
+    int64_t due_us; /* when the thread will have taken what was given; MOMENT_NEVER */
     uint64_t safe;
     size_t waiting;
     uint64_t commits, bytes;
@@ -102,6 +106,8 @@ static size_t gather(struct store *store)
 {
     struct timespec until = in_ms(IDLE_MS);
 
+    store->at_disk = false;
+    store->due_us = store->given.count > 0 ? clock_boot_us() + TAKE_US : MOMENT_NEVER;
     while (store->given.count == 0 && !store->ending) {
         if (pthread_cond_timedwait(&store->moved, &store->lock, &until) == ETIMEDOUT)
             return 0;
@@ -208,6 +214,8 @@ static void *store_main(void *arg)
         pthread_mutex_lock(&store->lock);
         size_t count = gather(store);
         goes_on = count > 0 || !store->ending;
+        store->at_disk = true;
+        store->due_us = MOMENT_NEVER;
         pthread_mutex_unlock(&store->lock);
         if (count > 0 && !make_safe(store))
             break;
@@ -229,6 +237,7 @@ static int init(struct store *store)
     pthread_condattr_t attributes;
     int r;
 
+    store->due_us = MOMENT_NEVER;
     store->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (store->fd < 0)
         return -errno;
@@ -331,6 +340,8 @@ void store_give(struct store *store, struct record *record)
     if (!add(&store->given, record))
         abort();
     store->waiting++;
+    if (store->started && !store->at_disk && store->due_us == MOMENT_NEVER)
+        store->due_us = clock_boot_us() + TAKE_US;
     store->urgent |= releases_something(record->kind);
     pthread_cond_signal(&store->moved);
     pthread_mutex_unlock(&store->lock);
@@ -352,6 +363,16 @@ uint64_t store_safe(struct store *store)
     safe = store->safe;
     pthread_mutex_unlock(&store->lock);
     return safe;
+}
+
+int64_t store_overdue_us(struct store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    int64_t due_us = store->due_us;
+    pthread_mutex_unlock(&store->lock);
+
+    int64_t now_us = clock_boot_us();
+    return now_us > due_us ? now_us - due_us : 0;
 }
 
 int store_fd(const struct store *store)

@@ -84,6 +84,9 @@ store_safe(struct store *store); /* the highest number that is safe; clears the 
 int store_fd(
     const struct store *store); /* readable when store_safe() or store_state() has moved */
 void store_state(struct store *store, struct store_state *state);
+/* How long ago its thread should have taken what was given; 0: it did, or it waits for the
+   disk. A disk that hangs is told by store_state(): no restart would heal it. */
+int64_t store_overdue_us(struct store *store);
 
 enum { STORE_E_UNSAFE = 1 };
 

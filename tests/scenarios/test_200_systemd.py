@@ -13,6 +13,7 @@ import pytest
 
 import nspawn
 from https import Secure
+from manager import Manager
 from world import ROOT, until
 
 UNIT = ROOT / "systemd" / "jobgate.service"
@@ -24,39 +25,6 @@ def analyze(*words):
         pytest.skip("systemd-analyze is not installed")
     return subprocess.run(["systemd-analyze", "--no-pager", *map(str, words)], timeout=60,
                           capture_output=True, text=True, check=False)
-
-
-class Manager:
-    """As much of a service manager as the protocol needs: a socket that hears."""
-
-    def __init__(self, folder):
-        self.path = folder / "manager.sock"
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(str(self.path))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.socket.close()
-
-    def hears(self, word, limit):
-        """True if the word comes in time, False if not."""
-        self.socket.settimeout(limit)
-        try:
-            while word not in self.socket.recv(4096).decode():
-                pass
-            return True
-        except TimeoutError:
-            return False
-
-    def forget(self):
-        self.socket.setblocking(False)
-        try:
-            while True:
-                self.socket.recv(4096)
-        except BlockingIOError:
-            pass
 
 
 def test_the_unit_has_no_mistake(tmp_path):

@@ -63,8 +63,17 @@ static void fake_executes(struct adapter_line *line, const struct operation *ope
         answer->result = ANSWER_LINE_DOWN;
 }
 
+static void fake_frames(const struct adapter_settings *settings,
+                        const struct operation *operation, struct frame_cost *cost)
+{
+    (void)settings;
+    (void)operation;
+    *cost = (struct frame_cost){.count = 1};
+}
+
 static const struct adapter fake = {.name = "fake",
                                     .serial = true,
+                                    .frame = fake_frames,
                                     .open = fake_opens,
                                     .close = fake_closes,
                                     .execute = fake_executes};
