@@ -188,6 +188,7 @@ static void grant(struct exchange *exchange, size_t policy)
         exchange->rights |= API_RIGHT_METRICS;
     exchange->policy = config->name;
     peers_welcome(exchange->api->peers, exchange->connection->address, clock_boot_us());
+    places_changed(exchange->api);
 }
 
 static bool is_signed(const struct policy *policy, const struct sas_token *token)

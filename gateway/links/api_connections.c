@@ -27,8 +27,7 @@ static unsigned request_ms(const struct api *api)
 
 static void resume(struct door *door)
 {
-    if (!door->paused || door->resting || door->api->closing ||
-        door->connection_count >= API_CONNECTIONS_MOST)
+    if (!door->paused || door->resting || door->api->closing || door_is_full(door))
         return;
     door->paused = false;
     evconnlistener_enable(door->listener);
@@ -66,6 +65,7 @@ static void connection_free(struct connection *connection)
     bufferevent_decref(connection->stream);
     free(connection);
     resume(door);
+    places_changed(door->api);
 }
 
 /* evhttp is about to free the connection. A request that waits was set apart from it, unless
@@ -119,45 +119,6 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
         connection_drop(connection);
 }
 
-/* --- one peer's share --- */
-
-static bool is_idle(const struct connection *connection)
-{
-    return connection->http && !connection->reading && !connection->exchange;
-}
-
-/* The connection that its peer has not used for the longest time; NULL: all work. */
-static struct connection *find_idle(struct api *api, const char *address)
-{
-    struct connection *found = NULL;
-
-    for (struct connection *each = api->connections; each; each = each->next)
-        if (is_idle(each) && strcmp(each->address, address) == 0)
-            found = each;
-    return found;
-}
-
-/* A peer that has as many as it may gives up one that rests, else the new one. */
-static void check_peer(struct connection *connection)
-{
-    struct api *api = connection->api;
-    size_t count = 0, most = API_PEER_MOST;
-    struct connection *idle;
-    ev_uint16_t port;
-    char *address = NULL;
-
-    evhttp_connection_get_peer(connection->http, &address, &port);
-    snprintf(connection->address, sizeof(connection->address), "%s", address ? address : "?");
-    for (const struct connection *each = api->connections; each; each = each->next)
-        count += strcmp(each->address, connection->address) == 0;
-    if (peers_known(api->peers, connection->address, clock_boot_us()))
-        most = API_KNOWN_PEER_MOST;
-    if (count <= most)
-        return;
-    idle = find_idle(api, connection->address);
-    connection_drop(idle ? idle : connection);
-}
-
 /* From the start after each drop: it may have been the next one. */
 static void on_adopt(evutil_socket_t fd, short what, void *arg)
 {
@@ -170,9 +131,10 @@ static void on_adopt(evutil_socket_t fd, short what, void *arg)
         next = each->next;
         if (!adopt(each) || !each->door->https || each->address[0])
             continue;
-        check_peer(each);
+        places_check_peer(each);
         next = api->connections;
     }
+    places_look(api);
 }
 
 /* Once a minute is enough for who would come and go at the limit. */
@@ -197,6 +159,7 @@ static struct connection *connection_new(struct door *door)
     connection->api = api;
     connection->door = door;
     connection->reading = true;
+    connection->since_us = clock_boot_us();
     connection->deadline = evtimer_new(api->settings.base, on_deadline, connection);
     connection->stream =
         door->https ? api_https_stream(api)
@@ -228,7 +191,8 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
     connection->next = api->connections;
     api->connections = connection;
     set_deadline(connection, request_ms(connection->api));
-    if (++door->connection_count == API_CONNECTIONS_MOST) {
+    door->connection_count++;
+    if (door_is_full(door)) {
         tell_full(door);
         pause_listener(door);
     }
@@ -383,6 +347,7 @@ struct connection *api_connection_of(struct api *api, struct evhttp_request *htt
 void connection_busy(struct connection *connection)
 {
     connection->reading = false;
+    connection->answering = true;
     event_del(connection->deadline);
 }
 
@@ -393,7 +358,10 @@ static void on_complete(struct evhttp_request *http, void *arg)
 
     (void)http;
     connection->reading = more;
+    connection->answering = false;
+    connection->since_us = clock_boot_us();
     set_deadline(connection, more ? request_ms(connection->api) : API_IDLE_MS);
+    places_changed(connection->api);
 }
 
 void connection_answered(struct connection *connection, struct evhttp_request *http)
@@ -412,6 +380,20 @@ void connection_watch(struct connection *connection)
 
     bufferevent_getcb(connection->stream, NULL, &written, &happened, &http);
     bufferevent_setcb(connection->stream, NULL, written, happened, http);
+    bufferevent_enable(connection->stream, EV_READ);
+}
+
+void connection_hold(struct connection *connection)
+{
+    connection->held = true;
+    bufferevent_disable(connection->stream, EV_READ);
+}
+
+void connection_let_in(struct connection *connection)
+{
+    connection->held = false;
+    connection->since_us = clock_boot_us();
+    set_deadline(connection, request_ms(connection->api));
     bufferevent_enable(connection->stream, EV_READ);
 }
 

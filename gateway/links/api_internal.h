@@ -19,7 +19,7 @@
 
 enum {
     API_CONNECTIONS_MOST = 64, /* at one door; then its listener pauses */
-    API_PEER_MOST = 16,        /* of them from one address over HTTPS, or */
+    API_PEER_MOST = 16,        /* of them served for one address over HTTPS, or */
     API_KNOWN_PEER_MOST = 56,  /* from one that has shown a good key lately */
     API_WATCHERS_MOST = 32,    /* at both doors, so that requests find a place */
     API_HEADERS_MOST = 16 * 1024,
@@ -62,6 +62,9 @@ struct connection {
     struct evhttp_connection *http; /* NULL until it is known */
     struct event *deadline;
     bool reading;              /* a request has begun to come in */
+    bool answering;            /* a request has come whole; until its answer has left */
+    bool held;                 /* its peer has as many as it may: nothing is read from it yet */
+    int64_t since_us;          /* when it began to read, or to rest */
     struct exchange *exchange; /* waiting for the engine, or watching; else NULL */
 };
 
@@ -105,8 +108,8 @@ struct api {
     struct ssl_ctx_st *tls;           /* certificate and key, replaced by a reload */
     struct access *access;            /* NULL without HTTPS */
     struct peers *peers;              /* likewise */
-    struct event *adopt;              /* looks at connections that were just accepted */
-    struct event *settle;             /* answers patches that were stored */
+    struct event *adopt;  /* looks at connections that were just accepted, and at places */
+    struct event *settle; /* answers patches that were stored */
     struct event *ping;
     struct connection *connections;
     bool closing;
@@ -135,6 +138,17 @@ void connection_answered(struct connection *connection, struct evhttp_request *h
 void connection_watch(struct connection *connection);
 /* The exchange of the connection is refused after a while. */
 void connection_slow(struct connection *connection, unsigned ms);
+/* Reads nothing from it, and goes on to. */
+void connection_hold(struct connection *connection);
+void connection_let_in(struct connection *connection);
+
+/* --- api_places.c: who has a place at a door when there are few --- */
+bool door_is_full(const struct door *door);
+/* A new connection over HTTPS is let in, or held where its peer has as many as it may. */
+void places_check_peer(struct connection *connection);
+/* Lets in who was held and may now; at a full door, gives up whom it costs the least. */
+void places_look(struct api *api);
+void places_changed(struct api *api); /* places_look() soon, from the loop */
 
 /* --- api_https.c: certificate and listening socket --- */
 int api_https_open(struct api *api, char *why, size_t why_size);

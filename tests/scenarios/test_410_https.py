@@ -1,4 +1,5 @@
 """HTTPS: certificate, policies, tokens as the hub's clients make them, and the fence."""
+import concurrent.futures
 import http.client
 import signal
 import socket
@@ -152,6 +153,11 @@ def test_small_routes_that_clients_ask_for(secure):
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
+def with_key(one):
+    return (b"GET /devices HTTP/1.1\r\nHost: localhost\r\nAuthorization: "
+            + token(one.owner).encode() + b"\r\n\r\n")
+
+
 def served(stream, request=HEALTH):
     try:
         stream.sendall(request)
@@ -166,14 +172,29 @@ def served(stream, request=HEALTH):
 def test_sixteen_connections_for_a_stranger_and_room_for_who_has_a_key(world):
     one = Secure(world, units="1")
     strangers = [one.connect() for _ in range(16)]
-    with pytest.raises(OSError):
-        if not served(one.connect()):
-            raise OSError("closed")
-    assert served(strangers[0], b"GET /devices HTTP/1.1\r\nHost: localhost\r\nAuthorization: "
-                  + token(one.owner).encode() + b"\r\n\r\n")
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        more = [pool.submit(lambda: served(one.connect())) for _ in range(3)]
+        assert not concurrent.futures.wait(more, 0.5).done  # held, and not closed
+        strangers.pop().close()
+        assert concurrent.futures.wait(more, 20, concurrent.futures.FIRST_COMPLETED).done
+        assert served(strangers[0], with_key(one))
+        assert all(each.result(20) for each in more)
     friends = [one.connect() for _ in range(30)]
     assert all(served(each) for each in friends)
     assert one.api.get("/healthz")[0] == 200  # the socket is another door
+
+
+def test_a_back_end_that_opens_forty_connections_at_once_is_served_on_all(world):
+    one = Secure(world, units="1")
+    open_now = []
+
+    def ask():
+        open_now.append(one.connect())
+        return served(open_now[-1], with_key(one))
+
+    with concurrent.futures.ThreadPoolExecutor(40) as pool:
+        assert all(each.result(30) for each in [pool.submit(ask) for _ in range(40)])
+    assert len(open_now) == 40
 
 
 def test_a_connection_at_rest_makes_room_for_a_new_one(world):

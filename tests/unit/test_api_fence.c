@@ -84,6 +84,30 @@ static void the_sixty_fifth_connection_waits_for_a_place(void **state)
     turn(world);
 }
 
+static void who_takes_all_places_and_says_nothing_keeps_nobody_out(void **state)
+{
+    struct world *world = *state;
+    const char *text = "";
+    int fds[64], late;
+
+    for (int i = 0; i < 64; i++)
+        fds[i] = client_open(world);
+    client_say(world, fds[0], REQUEST("GET /healthz", "", ""));
+    assert_status(client_read(world, fds[0]), "200");
+    late = client_open(world);
+    client_say(world, late, REQUEST("GET /healthz", "", ""));
+    for (int i = 0; i < 100 && text && !*text; i++) {
+        usleep(50000);
+        turn(world);
+        text = client_read(world, late);
+    }
+    assert_status(text, "200");
+    close(late);
+    for (int i = 0; i < 64; i++)
+        close(fds[i]);
+    turn(world);
+}
+
 static void a_connection_takes_request_after_request(void **state)
 {
     struct world *world = *state;
@@ -293,6 +317,7 @@ int main(void)
         fact(a_reader_may_ask_for_one_job),
         fact(a_reader_that_does_not_read_is_dropped),
         fact(the_sixty_fifth_connection_waits_for_a_place),
+        fact(who_takes_all_places_and_says_nothing_keeps_nobody_out),
         fact(a_connection_takes_request_after_request),
         fact(a_request_must_come_in_whole_in_time),
         fact(bytes_sent_while_an_answer_waits_are_the_next_request),
