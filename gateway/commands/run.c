@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 enum { PROFILE_DIRS_MOST = 16 };
 
@@ -113,6 +115,18 @@ static int run_site(const struct run_options *options, struct site *site)
     return 0;
 }
 
+/* Key material is in this process: no core file may hold it, also where cores are piped to a
+   program, which heeds no limit; and no other process of our user may look into it.
+   LeakSanitizer is such a process. What we keep is not for everybody. */
+static void keep_to_ourselves(void)
+{
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+#ifndef __SANITIZE_ADDRESS__
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+    umask(027);
+}
+
 int command_run(int argc, char **argv)
 {
     struct run_options options = {0};
@@ -122,8 +136,7 @@ int command_run(int argc, char **argv)
 
     if (stop)
         return stop - 1;
-    /* Key material is in this process: no core file may hold it. */
-    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    keep_to_ourselves();
     log_open(options.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
     int r = site_load(&site, &options.source, &problems);
     problems_print(&problems, stderr);

@@ -113,6 +113,12 @@ static void read_url(struct reader *reader, const struct setting *setting,
     char host[254];
     const char *rest = strstr(broker->url, "://");
 
+    if (strchr(broker->url, '@')) { /* not said again: there may be a password in it */
+        report(reader, setting->place,
+               "url has a name or password in it; write mqtts://HOST:PORT here, the name as "
+               "username, and the password into a file that password_file names");
+        return;
+    }
     broker->tls = strncmp(broker->url, "mqtts://", 8) == 0;
     broker->port = broker->tls ? 8883 : 1883;
     if ((!broker->tls && strncmp(broker->url, "mqtt://", 7) != 0) || !rest ||
@@ -286,6 +292,10 @@ void read_iothub(struct reader *reader, const struct setting *group)
         report(reader, group->place,
                "%s; write either host = \"NAME.azure-devices.net\" or dps",
                setting ? "host and dps are both given" : "host is missing");
+    if (iothub->host && strpbrk(iothub->host, ";=")) /* not said again: the key is in it */
+        report(reader, setting_find(group, "host")->place,
+               "host is a connection string; write what stands after HostName= here, and the "
+               "key into a file that key_file names");
     check_iothub_auth(reader, group, iothub);
     check_iothub_files(reader, group, iothub);
 }

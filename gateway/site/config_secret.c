@@ -71,11 +71,34 @@ static bool look_at(struct reader *reader, const struct setting *setting, const 
     return secret;
 }
 
+/* A key where its file's name should be. It must not be said again: problems end up in
+ * journals. */
+static bool is_key_itself(const char *text, const char *path)
+{
+    static const char base64[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t length = strlen(text), letters = strspn(text, base64);
+    size_t padding = strspn(text + letters, "=");
+    struct stat status;
+
+    if (strstr(text, "SharedAccessKey=") || strstr(text, "PRIVATE KEY"))
+        return true;
+    return length >= 40 && letters + padding == length && (padding > 0 || text[0] != '/') &&
+           stat(path, &status) < 0;
+}
+
 void check_secret(struct reader *reader, const struct setting *setting, char **path)
 {
     bool credential = *path && strncmp(*path, "credential:", 11) == 0;
     struct stat status;
 
+    if (*path && is_key_itself(setting->text, *path)) {
+        report(reader, setting->place,
+               "%s is a key itself; write the key into a file with mode 0600, name that file "
+               "here, and think of the key as seen",
+               setting->name);
+        return;
+    }
     if (!*path || (credential && !take_credential(reader, setting, path)))
         return;
     if (!look_at(reader, setting, *path, true, &status))

@@ -56,7 +56,7 @@ class Secure:
     """A small simulated site whose gateway speaks HTTPS."""
 
     def __init__(self, world, port=None, units="1-3", more_https="", clock="trust", devices_more=(),
-                 sim_options=(), line_more="timeout_ms = 200;", passed=None):
+                 sim_options=(), line_more="timeout_ms = 200;", passed=None, links=""):
         self.world, self.folder = world, world.folder
         self.port = port or free_port()
         self.cert, self.key = self.folder / "tls.crt", self.folder / "tls.key"
@@ -71,7 +71,7 @@ class Secure:
         token_file.chmod(0o600)
         self.config = world.site(
             [rtu("floor3", more=line_more)], [devices("room-#", "floor3", units), *devices_more],
-            [ROOM], api=f'https = {{ listen = "127.0.0.1:{self.port}"; host = "{HOST}"; '
+            [ROOM], links, api=f'https = {{ listen = "127.0.0.1:{self.port}"; host = "{HOST}"; '
                         f'cert_file = "{self.cert}"; key_file = "{self.key}"; '
                         f'metrics_token_file = "{token_file}"; {more_https} '
                         f'policies = ( {self.owner.text()}, {self.reader.text()} ); }};')

@@ -14,6 +14,7 @@ import tempfile
 
 # Read by the tests as parameters, so that each fact is a test of its own.
 FACTS = ("the_condition_holds_and_it_becomes_ready", "it_runs_as_its_own_user",
+         "nobody_of_its_user_may_look_into_it",
          "it_has_no_capability", "its_state_and_runtime_folders_are_its_own",
          "its_socket_is_for_the_group", "a_serial_port_may_be_opened",
          "another_device_may_not_be_opened", "a_credential_can_be_read",
@@ -61,7 +62,8 @@ chmod 666 /dev/pts/*
 systemctl enable -q jobgate.socket
 systemctl start jobgate.service
 fact the_condition_holds_and_it_becomes_ready is ActiveState active
-fact it_runs_as_its_own_user owned "/proc/$(show MainPID)" "jobgate:jobgate 555"
+fact it_runs_as_its_own_user status Uid: "$(id -u jobgate)"
+fact nobody_of_its_user_may_look_into_it owned "/proc/$(show MainPID)" "root:root 555"
 fact it_has_no_capability status CapBnd: 0000000000000000
 fact its_state_and_runtime_folders_are_its_own eval 'owned /var/lib/jobgate "jobgate:jobgate 750" && owned /run/jobgate "jobgate:jobgate 750"'
 fact its_socket_is_for_the_group owned /run/jobgate/jobgate.sock "jobgate:jobgate 660"
