@@ -66,9 +66,12 @@ void gateway_pump(struct gateway *gateway)
     struct report *report;
 
     gateway_give_lines(gateway);
-    while ((record = engine_take_record(gateway->engine))) {
-        tally_given(gateway->tally, record->number, clock_boot_us());
+    while ((record = engine_take_record(gateway->engine)))
         store_give(gateway->store, record);
+    uint64_t awaited = engine_take_awaited(gateway->engine);
+    if (awaited > 0) {
+        tally_given(gateway->tally, awaited, clock_boot_us());
+        store_hurry(gateway->store, awaited);
     }
     while ((report = engine_take_report(gateway->engine))) {
         gateway_route(gateway, report);

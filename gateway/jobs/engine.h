@@ -66,6 +66,10 @@ bool engine_wants_recall(struct engine *engine, size_t line, struct moment now);
 /* ... and was; it is asked for again later. */
 void engine_recalled(struct engine *engine, size_t line, struct work *work, struct moment now);
 struct record *engine_take_record(struct engine *engine);
+/* Somebody waits until it is safe up to here, so that the store shall hurry; 0: nobody anew.
+ * What is not awaited may gather company: an outcome, while others are about to follow it on
+ * its line. */
+uint64_t engine_take_awaited(struct engine *engine);
 struct report *engine_take_report(struct engine *engine);
 /* Boot clock; MOMENT_NEVER: no timer. */
 int64_t engine_wake_us(const struct engine *engine, struct moment now);

@@ -203,6 +203,7 @@ static void take_job(struct engine *engine, struct request *request, struct mome
     job->safe_at = keep_job(engine, job, now);
     if (job->resolved)
         job->safe_at = keep_tasks(engine, job);
+    engine_hurry(engine);
     answer_with_job(engine, request, job);
     report_share(engine, job, now);
     if (cancelled_early(engine, job->id))

@@ -254,6 +254,7 @@ static void take_call(struct engine *engine, struct job *job, struct moment now)
     job->safe_at = keep_job(engine, job, now);
     if (request->action.kind == ACTION_PATCH)
         job->safe_at = keep_twin(engine, job->tasks[0].device);
+    engine_hurry(engine);
     report_stored(engine, &request->origin, job->safe_at);
     task_queue(engine, &job->tasks[0]);
     if (engine->lines[line].known && !engine->lines[line].up &&

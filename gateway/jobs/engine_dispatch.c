@@ -231,6 +231,16 @@ static struct work *hand_out_own(struct engine *engine, size_t device, enum rank
 static void keep_intent(struct engine *engine, struct task *task)
 {
     run_intended(task->run, keep_run(engine, task, RECORD_INTENT));
+    engine_hurry(engine);
+}
+
+/* Nothing but silence is on its way: no outcome follows soon on this line, and those that wait
+   for company go on without. */
+static void line_pauses(struct engine *engine, struct line_state *line)
+{
+    if (line->outcome > engine->safe && line->outcome > engine->awaited)
+        engine->awaited = line->outcome;
+    line->outcome = 0;
 }
 
 /* When a line that is down is given up; MOMENT_NEVER: there is nobody to tell. What pays back
@@ -269,6 +279,7 @@ static struct work *next_of_task(struct engine *engine, struct task *task, enum 
         break;
     case WANTS_COUNT:
         wear_count(engine, task, now);
+        engine_hurry(engine);
         break;
     case WANTS_NOTHING:
         task_end(engine, task, now);
@@ -280,9 +291,8 @@ static struct work *next_of_task(struct engine *engine, struct task *task, enum 
     return NULL;
 }
 
-struct work *engine_next_work(struct engine *engine, size_t index, struct moment now)
+static struct work *next_work(struct engine *engine, struct line_state *line, struct moment now)
 {
-    struct line_state *line = &engine->lines[index];
     struct choice best[RANK_COUNT];
     unsigned ready;
 
@@ -320,6 +330,16 @@ struct work *engine_next_work(struct engine *engine, size_t index, struct moment
             return NULL; /* out of memory */
     }
     return NULL;
+}
+
+struct work *engine_next_work(struct engine *engine, size_t index, struct moment now)
+{
+    struct line_state *line = &engine->lines[index];
+    struct work *work = next_work(engine, line, now);
+
+    if (!work && line->out == line->probes)
+        line_pauses(engine, line);
+    return work;
 }
 
 bool engine_wants_recall(struct engine *engine, size_t index, struct moment now)

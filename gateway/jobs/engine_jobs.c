@@ -188,6 +188,7 @@ static void job_over(struct engine *engine, struct job *job, enum job_status sta
     engine->ended++;
     engine->ended_tasks += job->task_count;
     job->number = keep_status(engine, job, now);
+    engine_hurry(engine); /* with its last outcome */
     report_share(engine, job, now);
     drop_plans(engine, job);
 }
@@ -272,6 +273,7 @@ void job_start(struct engine *engine, struct job *job, struct moment now)
             return;
         }
         job->safe_at = keep_tasks(engine, job); /* whom it touches, before it does */
+        engine_hurry(engine);
     }
     job->status = JOB_RUNNING;
     job->started_ms = now.wall_ms;

@@ -145,6 +145,7 @@ struct line_state {
     int64_t gate_us;
     int64_t wake_us; /* when engine_next_work() may have something, as far as is known */
     uint64_t operations, troubles;
+    uint64_t outcome; /* number of the last one that waits for others of this line; 0: none */
 };
 
 /* An answer that is remembered for callers who repeat themselves. */
@@ -184,6 +185,7 @@ struct engine {
     size_t ended, ended_tasks; /* of what is over and still kept */
     uint64_t order, served;
     uint64_t number, safe; /* of records: made, and safe */
+    uint64_t awaited;      /* somebody waits until it is safe up to here */
     struct record **records;
     size_t record_count, record_room, record_taken;
     struct report *reports, **reports_end;
@@ -332,6 +334,8 @@ void poll_answer(struct engine *engine, const struct work *work, struct moment n
 /* engine_reports.c */
 uint64_t engine_keep(struct engine *engine, enum record_kind kind, const char *job_id,
                      const char *device_id, uint32_t step, char *text);
+/* What was kept up to now is waited for: a person, a frame. */
+void engine_hurry(struct engine *engine);
 struct report *engine_report(struct engine *engine, enum report_kind kind, uint64_t after,
                              const char *job_id, const char *device_id, char *body);
 struct report *report_answer(struct engine *engine, struct origin *origin,

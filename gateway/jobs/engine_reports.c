@@ -39,6 +39,19 @@ uint64_t engine_keep(struct engine *engine, enum record_kind kind, const char *j
     return record->number;
 }
 
+void engine_hurry(struct engine *engine)
+{
+    engine->awaited = engine->number;
+}
+
+uint64_t engine_take_awaited(struct engine *engine)
+{
+    uint64_t awaited = engine->awaited;
+
+    engine->awaited = 0;
+    return awaited > engine->safe ? awaited : 0;
+}
+
 struct record *engine_take_record(struct engine *engine)
 {
     if (engine->record_taken == engine->record_count) {
@@ -100,6 +113,7 @@ struct report *report_answer(struct engine *engine, struct origin *origin,
     report->code = code;
     *origin =
         (struct origin){.link = origin->link}; /* a job's times depend on where it came from */
+    engine_hurry(engine); /* what stands before it in the queue may be younger than `after` */
     return report;
 }
 
@@ -109,6 +123,7 @@ void report_stored(struct engine *engine, const struct origin *origin, uint64_t 
         return;
     struct report *report = engine_report(engine, REPORT_STORED, after, NULL, NULL, NULL);
     report->origin = (struct origin){.link = origin->link, .ticket = origin->ticket};
+    engine_hurry(engine);
 }
 
 void report_share(struct engine *engine, struct job *job, struct moment now)

@@ -160,6 +160,7 @@ static void report_outcome(struct engine *engine, const struct task *task)
                       engine->site->devices[task->device].id, strdup(task->record));
 
     report->call = task->job->call;
+    report->code = task->code;
     report->number = task->number;
 }
 
@@ -192,6 +193,7 @@ static void finish(struct engine *engine, struct task *task, enum task_state sta
     uint64_t number = engine_keep(engine, RECORD_OUTCOME, job->id, id, engine->outbox ? 0 : 1,
                                   strdup(task->record));
     task->number = number;
+    line_of(engine, task)->outcome = number;
     if (job->call)
         call_answer(engine, job, code_status(task->code), task->code, json_text(payload),
                     number);

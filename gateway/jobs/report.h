@@ -31,7 +31,7 @@ struct report {
     uint64_t after;            /* released when the store is safe up to this number */
     struct origin origin;      /* ANSWER, STORED: moved out of the request */
     enum request_kind answers; /* ANSWER: what kind of request it was */
-    enum code code;            /* ANSWER: CODE_NONE, or why not */
+    enum code code;            /* ANSWER, OUTCOME: CODE_NONE, or why not */
     int status;                /* ANSWER */
     char *job_id, *device_id;
     char *method; /* ANSWER of a method call, or NULL */

@@ -78,20 +78,6 @@ void tally_answer(struct tally *tally, size_t index, const struct answer *answer
         add_time(&line->answers, us);
 }
 
-static void count_outcome(struct tally *tally, const char *text)
-{
-    json_t *record = json_loads(text, 0, NULL);
-    const char *name =
-        json_string_value(json_object_get(json_object_get(record, "error"), "code"));
-    unsigned code = CODE_NONE;
-
-    while (name && code < CODE_COUNT && strcmp(name, code_name((enum code)code)) != 0)
-        code++;
-    if (record && code < CODE_COUNT)
-        tally->tasks[code]++;
-    json_decref(record);
-}
-
 static bool is_counted(const struct tally *tally, const char *job_id)
 {
     for (size_t i = 0; i < sizeof(tally->ended) / sizeof(*tally->ended); i++)
@@ -122,7 +108,7 @@ static void count_job(struct tally *tally, const char *job_id, const char *text)
 void tally_report(struct tally *tally, const struct report *report)
 {
     if (report->kind == REPORT_OUTCOME)
-        count_outcome(tally, report->body);
+        tally->tasks[report->code]++;
     else if (report->kind == REPORT_SHARE && report->job_id)
         count_job(tally, report->job_id, report->body);
 }

@@ -1,6 +1,7 @@
 #include "store/store.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/store_batch.h"
 #include "store/store_db.h"
 
 #include <errno.h>
@@ -13,18 +14,14 @@
 #include <unistd.h>
 
 enum {
-    COMPANY_MS = 200,  /* how long a record that releases nothing waits for others */
+    COMPANY_MS = 150,  /* how long a record waits for others while nobody waits for it */
+    LEISURE_MS = 1000, /* ... that only saves work after a restart */
     AGAIN_MS = 1000,   /* pause after a commit that failed */
     TAKE_US = 5000000, /* by then the thread has taken what was given */
     IDLE_MS = 2000,
-    LOG_PAGES_MOST = 2048, /* 8 MB: then the log is moved whatever waits */
-    LOG_PAGES_IDLE = 256,  /* less is not worth the wear */
+    LOG_BYTES_MOST = 8 << 20, /* then the log is moved whatever waits */
+    LOG_BYTES_IDLE = 1 << 20, /* less is not worth the wear */
     END_PATIENCE_MS = 1000,
-};
-
-struct batch {
-    struct record **records;
-    size_t count, size;
 };
 
 struct store {
@@ -35,10 +32,12 @@ struct store {
     uint64_t last;     /* at the time of opening */
     struct batch keep; /* the thread's */
 
-    pthread_mutex_t lock; /* guards the eleven below */
+    pthread_mutex_t lock; /* guards the thirteen below */
     pthread_cond_t moved; /* something was given, or the end asked for, or reached */
     struct batch given;
-    bool urgent, ending, ended;
+    int64_t commit_ms; /* what was given is committed by then, on the monotonic clock */
+    uint64_t hurried;  /* somebody waits until it is safe up to here */
+    bool ending, ended;
     bool at_disk;
     int64_t due_us; /* when the thread will have taken what was given; MOMENT_NEVER */
     uint64_t safe;
@@ -59,69 +58,69 @@ void record_free(struct record *record)
 
 /* --- the thread --- */
 
-static bool releases_something(enum record_kind kind)
-{
-    switch (kind) {
-    case RECORD_JOB:
-    case RECORD_INTENT:
-    case RECORD_OUTCOME:
-    case RECORD_STATUS:
-    case RECORD_TWIN:
-    case RECORD_CANCEL:
-    case RECORD_TASKS:
-    case RECORD_WEAR:
-        return true;
-    case RECORD_HANDED:
-    case RECORD_DONE:
-    case RECORD_FORGET:
-    case RECORD_TOLD:
-    case RECORD_CLOCK:
-    case RECORD_KNOWN:
-    case RECORD_SHARED:
-    case RECORD_SHELVED:
-    case RECORD_POLLED:
-    case RECORD_PURGE:
-        return false;
-    }
-    return false;
-}
-
-static struct timespec in_ms(int ms)
+static int64_t now_ms(void)
 {
     struct timespec at;
 
     clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += ms / 1000;
-    at.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
-    return at;
+    return (int64_t)at.tv_sec * 1000 + at.tv_nsec / 1000000;
 }
 
-/* What has gathered, once one of it is urgent or it has waited for company. 0: idle, or the
-   end. Called with the lock held. */
-static size_t gather(struct store *store)
+static struct timespec at_ms(int64_t ms)
 {
-    struct timespec until = in_ms(IDLE_MS);
+    return (struct timespec){.tv_sec = (time_t)(ms / 1000),
+                             .tv_nsec = (long)(ms % 1000) * 1000000};
+}
+
+/* Memory cards wear, and a commit costs more than what is in it. */
+static int patience_of(enum record_kind kind)
+{
+    bool leisure = kind == RECORD_FORGET || kind == RECORD_TOLD || kind == RECORD_SHARED ||
+                   kind == RECORD_CLOCK || kind == RECORD_SHELVED || kind == RECORD_POLLED ||
+                   kind == RECORD_PURGE;
+
+    return leisure ? LEISURE_MS : COMPANY_MS;
+}
+
+static bool is_hurried(const struct store *store)
+{
+    return store->given.count > 0 && store->hurried > store->keep.last;
+}
+
+/* Until something was given; false: idle, or the end. */
+static bool wait_for_first(struct store *store)
+{
+    bool tidy = store_db_log_bytes(store->db) > LOG_BYTES_IDLE;
+    struct timespec until = at_ms(now_ms() + IDLE_MS);
 
     store->at_disk = false;
     store->due_us = store->given.count > 0 ? clock_boot_us() + TAKE_US : MOMENT_NEVER;
     while (store->given.count == 0 && !store->ending) {
-        if (pthread_cond_timedwait(&store->moved, &store->lock, &until) == ETIMEDOUT)
-            return 0;
+        if (!tidy)
+            pthread_cond_wait(&store->moved, &store->lock);
+        else if (pthread_cond_timedwait(&store->moved, &store->lock, &until) == ETIMEDOUT)
+            return false;
     }
-    until = in_ms(COMPANY_MS);
-    while (!store->urgent && !store->ending) {
-        if (pthread_cond_timedwait(&store->moved, &store->lock, &until) == ETIMEDOUT)
+    return store->given.count > 0;
+}
+
+/* What has gathered, once somebody waits for one of it or it has waited for company. 0: idle,
+   or the end. Called with the lock held. */
+static size_t gather(struct store *store)
+{
+    if (!wait_for_first(store))
+        return 0;
+    while (!is_hurried(store) && !store->ending) {
+        struct timespec until = at_ms(store->commit_ms);
+
+        if (pthread_cond_timedwait(&store->moved, &store->lock, &until) == ETIMEDOUT &&
+            now_ms() >= store->commit_ms)
             break;
     }
     struct batch swap = store->keep;
     store->keep = store->given;
     store->given = swap;
-    store->given.count = 0;
-    store->urgent = false;
+    store->given.last = store->keep.last;
     return store->keep.count;
 }
 
@@ -158,10 +157,10 @@ static void tell(struct store *store, int error)
     bool changed = strcmp(store->why, why) != 0;
     memcpy(store->why, why, sizeof(store->why));
     if (!error) {
-        store->safe = store->keep.records[store->keep.count - 1]->number;
-        store->waiting -= store->keep.count;
+        store->safe = store->keep.last;
+        store->waiting -= store->keep.given;
         store->commits++;
-        store->bytes = store_db_log_bytes(store->db);
+        store->bytes = store_db_written(store->db);
     }
     pthread_mutex_unlock(&store->lock);
     if (changed && error)
@@ -174,7 +173,7 @@ static void tell(struct store *store, int error)
 /* True when the end was asked for while the medium fails. */
 static bool pause_or_end(struct store *store)
 {
-    struct timespec until = in_ms(AGAIN_MS);
+    struct timespec until = at_ms(now_ms() + AGAIN_MS);
     bool ending;
 
     pthread_mutex_lock(&store->lock);
@@ -190,6 +189,7 @@ static bool pause_or_end(struct store *store)
 /* Tries until the batch is safe. False: it is not, and the end was asked for. */
 static bool make_safe(struct store *store)
 {
+    batch_settle(&store->keep);
     for (;;) {
         int error = commit(store);
 
@@ -199,9 +199,7 @@ static bool make_safe(struct store *store)
         if (pause_or_end(store))
             return false;
     }
-    for (size_t i = 0; i < store->keep.count; i++)
-        record_free(store->keep.records[i]);
-    store->keep.count = 0;
+    batch_clear(&store->keep);
     return true;
 }
 
@@ -219,8 +217,8 @@ static void *store_main(void *arg)
         pthread_mutex_unlock(&store->lock);
         if (count > 0 && !make_safe(store))
             break;
-        size_t pages = store_db_log_pages(store->db);
-        if (pages > LOG_PAGES_MOST || (count == 0 && pages > LOG_PAGES_IDLE))
+        uint64_t log = store_db_log_bytes(store->db);
+        if (log > LOG_BYTES_MOST || (count == 0 && log > LOG_BYTES_IDLE))
             store_db_checkpoint(store->db);
     }
     pthread_mutex_lock(&store->lock);
@@ -311,23 +309,21 @@ uint64_t store_last(const struct store *store)
     return store->last;
 }
 
-static bool add(struct batch *batch, struct record *record)
+static void start_thread(struct store *store)
 {
-    if (batch->count == batch->size) {
-        size_t size = batch->size ? batch->size * 2 : 64;
-        struct record **records = reallocarray(batch->records, size, sizeof(struct record *));
+    int r = pthread_create(&store->thread, NULL, store_main, store);
 
-        if (!records)
-            return false;
-        batch->records = records;
-        batch->size = size;
-    }
-    batch->records[batch->count++] = record;
-    return true;
+    store->started = r == 0;
+    if (r != 0)
+        snprintf(store->why, sizeof(store->why), "the store has no thread: %s", strerror(r));
+    else
+        pthread_setname_np(store->thread, "store");
 }
 
 void store_give(struct store *store, struct record *record)
 {
+    int64_t by_ms = now_ms() + patience_of(record->kind);
+
     if (!store->db) {
         store->safe = record->number;
         record_free(record);
@@ -335,22 +331,31 @@ void store_give(struct store *store, struct record *record)
         return;
     }
     pthread_mutex_lock(&store->lock);
+    bool sooner = store->given.count == 0 || by_ms < store->commit_ms;
     /* A record that is lost would make the next ones untrue: then no number may rise any more.
      */
-    if (!add(&store->given, record))
+    if (!batch_add(&store->given, record))
         abort();
     store->waiting++;
     if (store->started && !store->at_disk && store->due_us == MOMENT_NEVER)
         store->due_us = clock_boot_us() + TAKE_US;
-    store->urgent |= releases_something(record->kind);
-    pthread_cond_signal(&store->moved);
+    if (sooner) {
+        store->commit_ms = by_ms;
+        pthread_cond_signal(&store->moved);
+    }
     pthread_mutex_unlock(&store->lock);
-    if (store->started)
-        return;
-    int r = pthread_create(&store->thread, NULL, store_main, store);
-    store->started = r == 0;
-    if (r != 0)
-        snprintf(store->why, sizeof(store->why), "the store has no thread: %s", strerror(r));
+    if (!store->started)
+        start_thread(store);
+}
+
+void store_hurry(struct store *store, uint64_t number)
+{
+    pthread_mutex_lock(&store->lock);
+    if (number > store->hurried) {
+        store->hurried = number;
+        pthread_cond_signal(&store->moved);
+    }
+    pthread_mutex_unlock(&store->lock);
 }
 
 uint64_t store_safe(struct store *store)
@@ -395,7 +400,7 @@ void store_state(struct store *store, struct store_state *state)
 
 int store_end(struct store *store, int patience_ms)
 {
-    struct timespec until = in_ms(patience_ms);
+    struct timespec until = at_ms(now_ms() + patience_ms);
     bool ended, safe;
 
     if (!store->started)
@@ -413,13 +418,6 @@ int store_end(struct store *store, int patience_ms)
     return ended && safe ? 0 : STORE_E_UNSAFE;
 }
 
-static void free_batch(struct batch *batch)
-{
-    for (size_t i = 0; i < batch->count; i++)
-        record_free(batch->records[i]);
-    free(batch->records);
-}
-
 void store_free(struct store *store)
 {
     if (!store)
@@ -429,8 +427,8 @@ void store_free(struct store *store)
         pthread_join(store->thread, NULL);
     }
     store_db_close(store->db);
-    free_batch(&store->given);
-    free_batch(&store->keep);
+    batch_deinit(&store->given);
+    batch_deinit(&store->keep);
     pthread_cond_destroy(&store->moved);
     pthread_mutex_destroy(&store->lock);
     close(store->fd);

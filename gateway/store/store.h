@@ -2,9 +2,9 @@
  * Store: what survives. Records go in with rising numbers; later, never inside the call, the
  * store says up to which number everything is safe on the disk. The loop never waits for it.
  *
- * One thread writes: what has gathered goes into one transaction. A record whose number
- * releases an effect (a job, an intent, an outcome ...) is committed at once, the others wait a
- * moment for company, because memory cards wear. All functions are called on the main loop.
+ * One thread writes: what has gathered goes into one transaction. Records wait a moment for
+ * company, because memory cards wear and commits cost, unless somebody waits for one of them:
+ * store_hurry(). All functions are called on the main loop.
  *
  * What is given is kept until it is on the disk: a disk that is full, hangs or fails makes the
  * numbers stop rising and store_state() say so; the thread tries again. The queue is bounded by
@@ -59,7 +59,7 @@ struct store_state {
     char why[240];    /* a sentence when it may not, else "" */
     size_t waiting;   /* records that are not safe yet */
     uint64_t commits; /* since it was opened */
-    uint64_t bytes;   /* written to the journal since it was opened */
+    uint64_t bytes;   /* written to the log since it was opened */
 };
 
 enum { STORE_WAITING_MOST = 20000 }; /* records that wait before no new work is taken */
@@ -79,6 +79,8 @@ uint64_t
 store_last(const struct store *store); /* the highest number it holds; 0: it is empty */
 
 void store_give(struct store *store, struct record *record); /* gives the record away */
+/* Somebody waits until it is safe up to this number: no more waiting for company. */
+void store_hurry(struct store *store, uint64_t number);
 uint64_t
 store_safe(struct store *store); /* the highest number that is safe; clears the descriptor */
 int store_fd(

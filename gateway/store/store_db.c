@@ -10,6 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Of a database that is made now. The log takes whole pages: smaller ones carry less that has
+   not changed, larger ones hold more than one outcome. */
+#define PAGE_SIZE "4096"
+
 /* --- opening --- */
 
 static int make_folder(const char *folder, char *why, size_t size)
@@ -45,18 +49,18 @@ static int take_lock(struct store_db *db, const char *folder, char *why, size_t 
     return r;
 }
 
-static int user_version(struct store_db *db, int *error)
+static int one_number(struct store_db *db, const char *sql, int *error)
 {
     sqlite3_stmt *statement;
-    int version = -1;
+    int number = -1;
 
-    *error = sqlite3_prepare_v2(db->sqlite, "PRAGMA user_version", -1, &statement, NULL);
+    *error = sqlite3_prepare_v2(db->sqlite, sql, -1, &statement, NULL);
     if (*error == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
-        version = sqlite3_column_int(statement, 0);
+        number = sqlite3_column_int(statement, 0);
     else
         *error = sqlite3_extended_errcode(db->sqlite);
     sqlite3_finalize(statement);
-    return version;
+    return number;
 }
 
 static int migrate(struct store_db *db, size_t version)
@@ -128,7 +132,7 @@ static int on_log(void *ctx, sqlite3 *sqlite, const char *name, int pages)
     (void)name;
     /* The log grew, or has begun anew after a checkpoint. */
     size_t grown = (size_t)pages > db->log_seen ? (size_t)pages - db->log_seen : (size_t)pages;
-    db->log_bytes += (uint64_t)grown * (LOG_PAGE_SIZE + LOG_HEADER_SIZE);
+    db->log_written += grown;
     db->log_pages = db->log_seen = (size_t)pages;
     return SQLITE_OK;
 }
@@ -146,14 +150,14 @@ static int open_database(struct store_db *db, char *why, size_t size)
         sqlite3_limit(db->sqlite, SQLITE_LIMIT_LENGTH, STORE_TEXT_MOST);
         sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         error = store_db_execute(
-            db, "PRAGMA busy_timeout = 2000;"
+            db, "PRAGMA page_size = " PAGE_SIZE "; PRAGMA busy_timeout = 2000;"
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                 "PRAGMA wal_autocheckpoint = 0; PRAGMA foreign_keys = ON;"
                 "PRAGMA journal_size_limit = 8388608; PRAGMA temp_store = MEMORY");
     } else {
         error = sqlite3_extended_errcode(db->sqlite);
     }
-    int version = error ? 0 : user_version(db, &error);
+    int version = error ? 0 : one_number(db, "PRAGMA user_version", &error);
     if (!error && version > (int)store_step_count) {
         snprintf(why, size,
                  "%s was made by a newer jobgate (its version %d, this one knows %zu): install "
@@ -167,6 +171,8 @@ static int open_database(struct store_db *db, char *why, size_t size)
         error = migrate(db, (size_t)(version > 0 ? version : 0));
     if (!error)
         error = store_db_prepare(db);
+    if (!error)
+        db->page_size = (size_t)one_number(db, "PRAGMA page_size", &error);
     if (error) {
         store_db_why(db, error, why, size);
         return errno_of(error);

@@ -27,10 +27,10 @@ void store_db_why(struct store_db *db, int error, char *why, size_t size);
 struct record *store_db_recall(struct store_db *db, int *error);
 uint64_t store_db_last(struct store_db *db);
 
-/* Pages in the write-ahead log after the last commit, and their bytes in all since it was
+/* Bytes in the write-ahead log after the last commit, and written to it in all since it was
  * opened. */
-size_t store_db_log_pages(const struct store_db *db);
 uint64_t store_db_log_bytes(const struct store_db *db);
+uint64_t store_db_written(const struct store_db *db);
 /* Moves the log into the database. */
 void store_db_checkpoint(struct store_db *db);
 

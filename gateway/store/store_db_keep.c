@@ -131,14 +131,14 @@ int store_db_keep(struct store_db *db, const struct record *record)
     return error;
 }
 
-size_t store_db_log_pages(const struct store_db *db)
-{
-    return db->log_pages;
-}
-
 uint64_t store_db_log_bytes(const struct store_db *db)
 {
-    return db->log_bytes;
+    return (uint64_t)db->log_pages * (db->page_size + LOG_HEADER_SIZE);
+}
+
+uint64_t store_db_written(const struct store_db *db)
+{
+    return (uint64_t)db->log_written * (db->page_size + LOG_HEADER_SIZE);
 }
 
 void store_db_checkpoint(struct store_db *db)

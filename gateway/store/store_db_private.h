@@ -11,7 +11,6 @@ enum { STORE_TEXT_MOST = 64 * 1024 * 1024 };
 
 enum {
     KEEP_COUNT = RECORD_WEAR + 1,
-    LOG_PAGE_SIZE = 4096,
     LOG_HEADER_SIZE = 24, /* of each page in the log, SQLite file format section 4.1 */
 };
 
@@ -22,9 +21,10 @@ struct store_db {
     sqlite3_stmt *keep[KEEP_COUNT], *beside[KEEP_COUNT]; /* by kind of record */
     sqlite3_stmt *recall;                                /* the statement that is being read */
     size_t recalled;                                     /* statements of recall_sql begun */
-    size_t log_pages;                                    /* that are not in the database yet */
-    size_t log_seen;                                     /* at the last commit */
-    uint64_t log_bytes;
+    size_t page_size;
+    size_t log_pages;     /* that are not in the database yet */
+    size_t log_seen;      /* at the last commit */
+    uint64_t log_written; /* pages in all */
 };
 
 int store_db_execute(struct store_db *db, const char *sql);

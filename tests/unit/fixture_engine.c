@@ -67,6 +67,7 @@ void world_init(struct world *world, size_t devices, size_t lines)
         (struct moment){.boot_us = 1000 * SECONDS, .wall_ms = 1893456000000, .trusted = true};
     world->takes_us = 20000;
     world->store_us = 5000;
+    world->company_us = 150000;
     world->safe_us = MOMENT_NEVER;
 }
 
@@ -165,8 +166,13 @@ static void take_records(struct world *world)
         }
         world->records[world->record_count++] = record;
     }
-    if (world->kept > world->safe && world->safe_us == MOMENT_NEVER && !world->store_stalls)
-        world->safe_us = world->now.boot_us + world->store_us;
+    if (world->store_stalls)
+        return;
+    int64_t at_once_us = world->now.boot_us + world->store_us;
+    if (engine_take_awaited(world->engine) > world->safe && at_once_us < world->safe_us)
+        world->safe_us = at_once_us;
+    else if (world->kept > world->safe && world->safe_us == MOMENT_NEVER)
+        world->safe_us = at_once_us + world->company_us;
 }
 
 static void take_reports(struct world *world)

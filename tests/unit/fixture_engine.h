@@ -48,8 +48,9 @@ struct world {
     struct moment now;
     struct world_device *devices;
     struct world_line *lines;
-    int64_t takes_us; /* an exchange */
-    int64_t store_us; /* how late the store is */
+    int64_t takes_us;   /* an exchange */
+    int64_t store_us;   /* how late the store is */
+    int64_t company_us; /* ... and how long it gathers what nobody waits for */
     bool store_stalls;
     uint64_t kept, safe;
     int64_t safe_us;             /* when `kept` is safe */

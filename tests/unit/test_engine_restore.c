@@ -342,6 +342,7 @@ static void after_another_boot_a_job_waits_for_a_clock(void **state)
     begin(&world, 2);
     world.fixture.method.repeatable = true;
     world_method_write(&world);
+    world.company_us = 0; /* its start is safe before the cut */
     world_open(&world);
     world_go(&world, "night", "*");
     world_run(&world, 30000);
@@ -368,6 +369,7 @@ static void after_ten_minutes_without_a_clock_its_time_is_over(void **state)
     begin(&world, 2);
     world.fixture.method.repeatable = true;
     world_method_write(&world);
+    world.company_us = 0; /* its start is safe before the cut */
     world_open(&world);
     world_go(&world, "night", "*");
     world_run(&world, 30000);
@@ -376,6 +378,97 @@ static void after_ten_minutes_without_a_clock_its_time_is_over(void **state)
     world_cut(&world, false);
     world_run(&world, 601 * SECONDS);
     assert_error(&world, "night", "d1", "Interrupted"); /* nobody knows whether it had begun */
+    world_deinit(&world);
+}
+
+/* From the answer that is awaited to those that are not: outcomes of a job in the middle. */
+static void outcomes_of_a_busy_line_share_a_commit(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 16);
+    world.fixture.method.repeatable = true;
+    world_method_write(&world);
+    world_open(&world);
+    world_go(&world, "night", "*");
+    int64_t took_us = world_finish(&world);
+    unsigned moments = 0;
+    int64_t last_us = 0;
+    for (size_t i = 0; i < world.report_count; i++) {
+        if (world.reports[i]->kind != REPORT_OUTCOME || world.reported_us[i] == last_us)
+            continue;
+        last_us = world.reported_us[i];
+        moments++;
+    }
+    assert_in_range(moments, 2, (unsigned)(took_us / world.company_us) + 1);
+    world_deinit(&world);
+}
+
+static void the_last_outcome_and_the_end_share_a_commit_at_once(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 3);
+    world.fixture.method.repeatable = true;
+    world_method_write(&world);
+    world_open(&world);
+    world_go(&world, "night", "*");
+    world_finish(&world);
+    int64_t ended_us = world.devices[2].last_us;
+    assert_non_null(world_last(&world, REPORT_OUTCOME, "night", "d2"));
+    assert_int_equal(world.now.boot_us, ended_us + world.store_us);
+    assert_string_equal(world_said(world_last(&world, REPORT_SHARE, "night", NULL), "status"),
+                        "completed");
+    world_deinit(&world);
+}
+
+/* The last live outcome must not wait for company while the line tries a dead device. */
+static void an_outcome_before_a_known_dead_device_goes_at_once(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 3);
+    world.fixture.method.repeatable = true;
+    world_method_write(&world);
+    world.devices[1].dead = true;
+    world_open(&world);
+    world_go(&world, "first", "*");
+    world_finish(&world);
+    world_run(&world, SECONDS);
+    world_go(&world, "night", "*");
+    world_finish(&world);
+    for (size_t i = 0; i < world.report_count; i++) {
+        const struct report *report = world.reports[i];
+
+        if (report->kind == REPORT_OUTCOME && strcmp(report->job_id, "night") == 0 &&
+            strcmp(report->device_id, "d2") == 0)
+            assert_in_range(world.reported_us[i], world.devices[2].last_us,
+                            world.devices[2].last_us + 2 * world.store_us);
+    }
+    world_deinit(&world);
+}
+
+static void a_call_beside_a_job_waits_for_no_company(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 16);
+    world.fixture.method.repeatable = true;
+    world_method_write(&world);
+    world_open(&world);
+    world_go(&world, "night", "*");
+    world_run(&world, 50000);
+    int64_t began_us = world.now.boot_us;
+    world_call(&world, "d15");
+    while (!world_last(&world, REPORT_ANSWER, NULL, NULL) &&
+           world.now.boot_us < began_us + SECONDS)
+        world_run(&world, 1000);
+    /* One commit for the call, the frame on the wire, its own, and one for its outcome. */
+    assert_in_range(world.now.boot_us - began_us, 0, 60000);
     world_deinit(&world);
 }
 
@@ -481,6 +574,10 @@ int main(void)
         cmocka_unit_test(a_deadline_holds_over_a_cut),
         cmocka_unit_test(after_another_boot_a_job_waits_for_a_clock),
         cmocka_unit_test(after_ten_minutes_without_a_clock_its_time_is_over),
+        cmocka_unit_test(outcomes_of_a_busy_line_share_a_commit),
+        cmocka_unit_test(the_last_outcome_and_the_end_share_a_commit_at_once),
+        cmocka_unit_test(an_outcome_before_a_known_dead_device_goes_at_once),
+        cmocka_unit_test(a_call_beside_a_job_waits_for_no_company),
         cmocka_unit_test(a_twin_is_kept),
         cmocka_unit_test(a_patch_cut_off_from_its_twin_is_taken_again),
         cmocka_unit_test(a_job_cut_off_from_its_patches_is_not_superseded),

@@ -145,6 +145,39 @@ static void a_step_that_is_done_replaces_its_intent(void **state)
     folder_free(folder);
 }
 
+/* Of what one commit holds only the last word about each is written. */
+static void what_is_replaced_before_its_commit_is_not_written(void **state)
+{
+    char *folder = folder_new();
+    struct store *store = open_at(folder);
+    struct store_state is;
+    char device[16];
+
+    (void)state;
+    keep(store, 1, RECORD_JOB, "night", NULL, "{}");
+    assert_true(is_safe_within(store, 1, 5000));
+    store_state(store, &is);
+    uint64_t before = is.bytes;
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(device, sizeof(device), "r%u", i % 3);
+        keep(store, 2 + 3 * i, RECORD_HANDED, "night", device, "h");
+        keep(store, 3 + 3 * i, RECORD_DONE, "night", device, "j");
+        keep(store, 4 + 3 * i, RECORD_TWIN, NULL, device, i < 97 ? "old" : "new");
+    }
+    keep(store, 302, RECORD_OUTCOME, "night", "r0", "o");
+    keep(store, 303, RECORD_INTENT, "night", "r1", "in doubt");
+    store_hurry(store, 303);
+    assert_true(is_safe_within(store, 303, 5000));
+    store_state(store, &is);
+    assert_int_equal(is.waiting, 0);
+    assert_in_range(is.bytes - before, 1, 6 * 4200);
+    store_free(store);
+    assert_recalled(folder, "7 - r0 new\n7 - r1 new\n7 - r2 new\n1 night - {}\n"
+                            "2 night r1 h\n2 night r2 h\n"
+                            "3 night r1 in doubt\n4 night r2 j\n5 night r0 o\n");
+    folder_free(folder);
+}
+
 static void a_cancel_before_its_job_waits_for_it(void **state)
 {
     char *folder = folder_new();
@@ -367,6 +400,7 @@ int main(void)
         cmocka_unit_test(numbers_go_on_after_the_next_start),
         cmocka_unit_test(the_newest_count_of_a_devices_writes_comes_back),
         cmocka_unit_test(a_step_that_is_done_replaces_its_intent),
+        cmocka_unit_test(what_is_replaced_before_its_commit_is_not_written),
         cmocka_unit_test(a_cancel_before_its_job_waits_for_it),
         cmocka_unit_test(of_a_forgotten_job_only_the_id_stays),
         cmocka_unit_test(ids_are_remembered_400_days),
