@@ -109,7 +109,7 @@ static int open_broker(struct gateway *gateway, char *why, size_t size)
 
 static int open_iothub(struct gateway *gateway, char *why, size_t size)
 {
-    int r = iothub_open(&gateway->iothub, gateway->site, why, size);
+    int r = iothub_open(&gateway->iothub, gateway->site, gateway->engine, why, size);
 
     if (r < 0)
         return r;

@@ -105,6 +105,17 @@ static void keep_answer(struct engine *engine, uint64_t number, int status, enum
     }
 }
 
+/* IoT Hub hears of a method by more than its ticket: the end may come after the connection, the
+   caller or the process that knew it. */
+static void name_call(struct report *report, const struct request *request)
+{
+    if (request->origin.link != LINK_IOTHUB || request->action.kind != ACTION_METHOD)
+        return;
+    report->device_id = strdup(request->device_id);
+    report->method = strdup(request->action.method);
+    report->request_id = request->request_id ? strdup(request->request_id) : NULL;
+}
+
 static void refuse(struct engine *engine, struct request *request, uint64_t repeat,
                    enum code code, const char *text)
 {
@@ -113,62 +124,27 @@ static void refuse(struct engine *engine, struct request *request, uint64_t repe
 
     keep_answer(engine, repeat, status, code, body);
     report_stored(engine, &request->origin, engine->number);
-    report_answer(engine, &request->origin, REQUEST_CALL, status, code, body, engine->number);
+    name_call(report_answer(engine, &request->origin, REQUEST_CALL, status, code, body,
+                            engine->number),
+              request);
     request_free(request);
 }
 
 void call_answer(struct engine *engine, struct job *job, int status, enum code code, char *body,
                  uint64_t after)
 {
+    struct request *request = job->request;
+    struct report *report;
+
     keep_answer(engine, job->repeat, status, code, body);
-    if (job->answered) {
+    if (job->answered && request->origin.link != LINK_IOTHUB) {
         free(body);
         return;
     }
+    report = report_answer(engine, &request->origin, REQUEST_CALL, status, code, body, after);
+    name_call(report, request);
+    report->late = job->answered;
     job->answered = true;
-    report_answer(engine, &job->request->origin, REQUEST_CALL, status, code, body, after);
-}
-
-/* A desired patch that was applied already: acknowledged, nothing else. */
-static bool patch_is_old(const struct engine *engine, const struct request *request,
-                         size_t device)
-{
-    const struct device_state *state = &engine->devices[device];
-
-    if (request->action.kind != ACTION_PATCH || request->origin.link != LINK_BROKER)
-        return false;
-    if (request->has_version)
-        return request->version <= state->twin.applied_version;
-    return request->retained && state->last_patch &&
-           json_equal(state->last_patch, request->action.arguments);
-}
-
-/* A patch that was taken: what comes again is known by it. */
-static void patch_remember(struct engine *engine, const struct request *request, size_t device)
-{
-    struct device_state *state = &engine->devices[device];
-
-    if (request->action.kind != ACTION_PATCH || request->origin.link != LINK_BROKER)
-        return;
-    if (request->has_version)
-        state->twin.applied_version = request->version;
-    json_decref(state->last_patch);
-    state->last_patch = json_deep_copy(request->action.arguments);
-}
-
-/* What the hub's limits say against a patch; malloc'ed, or NULL. */
-static char *patch_objection(const struct request *request)
-{
-    const struct action *action = &request->action;
-    char *why = NULL;
-
-    if (action->kind != ACTION_PATCH)
-        return NULL;
-    if (action->arguments && !json_is_null(action->arguments))
-        why = twin_refuses(action->arguments, false);
-    if (!why && action->tags)
-        why = twin_refuses(action->tags, true);
-    return why;
 }
 
 static struct job *call_new(struct engine *engine, struct request *request, size_t device,
@@ -275,6 +251,7 @@ void engine_call(struct engine *engine, struct request *request, struct moment n
     }
     enum code code = objection(engine, request, device, text, sizeof(text));
     if (code != CODE_NONE) {
+        patch_refuse(engine, request, device, code, text, now);
         refuse(engine, request, repeat, code, text);
         return;
     }
@@ -292,6 +269,8 @@ void engine_call(struct engine *engine, struct request *request, struct moment n
     /* All or nothing: what is wrong with the request is said before anything moves. */
     struct job_plan *made = job_plan(engine, job, engine->site->devices[device].profile);
     if (!made->plan) {
+        patch_refuse(engine, request, device, code_find(made->error.code), made->error.text,
+                     now);
         refuse(engine, request, repeat, code_find(made->error.code), made->error.text);
         call_drop(engine, job);
         return;

@@ -123,6 +123,11 @@ uint64_t keep_twin(struct engine *engine, size_t device)
                   (json_int_t)twin->reported_version, "tagsVersion",
                   (json_int_t)twin->tags_version, "applied", (json_int_t)twin->applied_version);
 
+    if (twin->hub_version != 0) {
+        json_object_set_new(kept, "hubVersion", json_integer(twin->hub_version));
+        json_object_update_new(kept, json_pack("{s:O*, s:O*}", "hubDesired", twin->hub_desired,
+                                               "hubAcks", twin->hub_acks));
+    }
     if (twin->tags) /* they win over the file's until those change */
         json_object_set(kept, "fileTags", engine->site->devices[device].tags);
     return engine_keep(engine, RECORD_TWIN, NULL, engine->site->devices[device].id, 0,

@@ -27,9 +27,11 @@ int patch_take(struct engine *engine, struct task *task)
         r = take_tags(engine, task->device, action->tags);
     if (r == 0 && json_is_object(action->arguments))
         r = twin_patch_desired(twin, action->arguments);
-    /* Acknowledged by the number that the back end knows, where it gave one. */
+    /* Acknowledged by the number that the broker's back end knows, where it gave one. IoT Hub's
+       own number stands beside the gateway's, for the hub alone. */
     const struct request *request = task->job->request;
-    task->version = request->has_version ? request->version : twin->desired_version;
+    bool own = request->has_version && request->origin.link == LINK_BROKER;
+    task->version = own ? request->version : twin->desired_version;
     return r;
 }
 
@@ -250,9 +252,44 @@ static const char *sentence_of(const struct property_end *end)
     return end->code == CODE_NONE ? result_name(end->result->result) : end->text;
 }
 
-/* A task that never ran acknowledges each property with its own end. */
-static void acknowledge_all(struct twin *twin, const struct task *task, const json_t *patch,
-                            const char *prefix, const char *text)
+/* How all properties of a patch ended, where none came to the wire. */
+struct patch_end {
+    struct twin *twin;
+    const struct profile *profile;
+    const struct request *request;
+    enum code code;
+    int64_t version;
+    const char *text;
+};
+
+/* The hub's own number of what is acknowledged; 0: it was not the hub's. */
+static int64_t hub_version(const struct request *request)
+{
+    return request->origin.link == LINK_IOTHUB && request->has_version ? request->version : 0;
+}
+
+static bool has_properties_below(const struct profile *profile, const char *path)
+{
+    size_t length = strlen(path);
+
+    for (size_t i = 0; i < profile->point_count; i++) {
+        const char *property = profile->points[i].property;
+
+        if (strncmp(property, path, length) == 0 && property[length] == '.')
+            return true;
+    }
+    return false;
+}
+
+static void forget(struct twin *twin, const char *path)
+{
+    twin_forget(twin, path);
+    twin_acknowledge_hub(twin, path, 0);
+}
+
+/* No deeper than the profile's own paths go, and no name that a twin may not have. */
+static void acknowledge_all(const struct patch_end *end, const json_t *patch,
+                            const char *prefix)
 {
     const char *key;
     json_t *value;
@@ -260,19 +297,41 @@ static void acknowledge_all(struct twin *twin, const struct task *task, const js
     json_object_foreach((json_t *)(uintptr_t)patch, key, value)
     {
         char path[512];
+        int n = snprintf(path, sizeof(path), "%s%s%s", prefix, *prefix ? "." : "", key);
 
-        snprintf(path, sizeof(path), "%s%s", prefix, key);
-        if (key[0] == '$')
+        if (!twin_name_is_good(key) || n < 0 || (size_t)n >= sizeof(path))
             continue;
         if (json_is_null(value)) {
-            twin_forget(twin, path);
-        } else if (json_is_object(value)) {
-            strncat(path, ".", sizeof(path) - strlen(path) - 1);
-            acknowledge_all(twin, task, value, path, text);
+            forget(end->twin, path);
+        } else if (json_is_object(value) && has_properties_below(end->profile, path)) {
+            acknowledge_all(end, value, path);
         } else {
-            twin_acknowledge(twin, path, NULL, code_status(task->code), task->version, text);
+            twin_acknowledge(end->twin, path, NULL, code_status(end->code), end->version,
+                             end->text);
+            twin_acknowledge_hub(end->twin, path, hub_version(end->request));
         }
     }
+}
+
+void patch_refused(struct engine *engine, const struct request *request, size_t device,
+                   enum code code, const char *text, struct moment now)
+{
+    struct twin *twin = &engine->devices[device].twin;
+    struct patch_end end = {.twin = twin,
+                            .profile =
+                                &engine->site->profiles[engine->site->devices[device].profile],
+                            .request = request,
+                            .code = code,
+                            .version = twin->desired_version,
+                            .text = text};
+    int64_t before = twin->reported_version;
+
+    acknowledge_all(&end, request->action.arguments, "");
+    if (twin->reported_version == before)
+        return;
+    if (engine->takes)
+        keep_twin(engine, device);
+    reported_changed(engine, device, now);
 }
 
 bool patch_acknowledge(struct engine *engine, struct task *task, const char *text)
@@ -281,7 +340,15 @@ bool patch_acknowledge(struct engine *engine, struct task *task, const char *tex
     int64_t before = twin->reported_version;
 
     if (!task->run) {
-        acknowledge_all(twin, task, task->job->request->action.arguments, "", text);
+        struct patch_end end = {
+            .twin = twin,
+            .profile = &engine->site->profiles[engine->site->devices[task->device].profile],
+            .request = task->job->request,
+            .code = task->code,
+            .version = task->version,
+            .text = text};
+
+        acknowledge_all(&end, task->job->request->action.arguments, "");
         return twin->reported_version != before;
     }
     const struct plan *plan = task->run->plan;
@@ -291,13 +358,15 @@ bool patch_acknowledge(struct engine *engine, struct task *task, const char *tex
     for (size_t i = 0; i < count; i++) {
         json_t *value = held_value(&ends[i]);
 
-        if (ends[i].code != CODE_SUPERSEDED) /* the newer one acknowledges it */
+        if (ends[i].code != CODE_SUPERSEDED) { /* the newer one acknowledges it */
             twin_acknowledge(twin, ends[i].path, value, ends[i].status, task->version,
                              sentence_of(&ends[i]));
+            twin_acknowledge_hub(twin, ends[i].path, hub_version(task->job->request));
+        }
         json_decref(value);
     }
     free(ends);
     for (size_t i = 0; i < plan->removed_count; i++)
-        twin_forget(twin, plan->removed[i]);
+        forget(twin, plan->removed[i]);
     return twin->reported_version != before;
 }

@@ -285,9 +285,23 @@ struct plan *patch_without_superseded(struct engine *engine, struct task *task,
 /* The plan without the properties of `names`, which are superseded. */
 struct plan *patch_plan_without(const struct engine *engine, const struct task *task,
                                 const struct plan *plan, const json_t *names);
+/* A patch that was not taken at all: every property is acknowledged so. */
+void patch_refused(struct engine *engine, const struct request *request, size_t device,
+                   enum code code, const char *text, struct moment now);
 /* In the twin; true when the reported document has changed. `text`: why it was refused. */
 bool patch_acknowledge(struct engine *engine, struct task *task, const char *text);
 json_t *patch_payload(const struct task *task, enum code *code, char *text, size_t size);
+
+/* engine_patch_taken.c */
+/* It was applied already: acknowledged, nothing else. */
+bool patch_is_old(const struct engine *engine, const struct request *request, size_t device);
+/* It was taken: what comes again is known by it. */
+void patch_remember(struct engine *engine, const struct request *request, size_t device);
+/* What the hub's limits say against a patch; malloc'ed, or NULL. */
+char *patch_objection(const struct request *request);
+/* A request that is refused whole. */
+void patch_refuse(struct engine *engine, const struct request *request, size_t device,
+                  enum code code, const char *text, struct moment now);
 
 /* engine_dispatch.c */
 void line_fail_waiting(struct engine *engine, size_t line, bool urgent_only, struct moment now);

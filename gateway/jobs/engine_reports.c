@@ -192,9 +192,10 @@ static void report_reported(struct engine *engine, size_t index, struct moment n
     struct device_state *state = &engine->devices[index];
     json_t *empty = state->twin.reported ? NULL : json_object();
 
-    engine_report(engine, REPORT_REPORTED, engine->number, NULL,
-                  engine->site->devices[index].id,
-                  json_text(empty ? empty : state->twin.reported));
+    struct report *report = engine_report(engine, REPORT_REPORTED, engine->number, NULL,
+                                          engine->site->devices[index].id,
+                                          json_text(empty ? empty : state->twin.reported));
+    report->hub_acks = json_deep_copy(state->twin.hub_acks);
     json_decref(empty);
     if (state->reported_due)
         engine->reported_due--;

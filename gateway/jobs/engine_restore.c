@@ -220,6 +220,9 @@ static void recall_twin(struct engine *engine, const struct record *record, cons
     twin->reported_version = number(kept, "reportedVersion");
     twin->tags_version = number(kept, "tagsVersion");
     twin->applied_version = number(kept, "applied");
+    twin->hub_version = number(kept, "hubVersion");
+    twin->hub_desired = json_incref(json_object_get(kept, "hubDesired"));
+    twin->hub_acks = json_incref(json_object_get(kept, "hubAcks"));
     state->twin_number = record->number;
 }
 

@@ -10,6 +10,8 @@ void report_free(struct report *report)
     free(report->job_id);
     free(report->device_id);
     free(report->method);
+    free(report->request_id);
+    json_decref(report->hub_acks);
     free(report->body);
     free(report);
 }

@@ -34,8 +34,12 @@ struct report {
     enum code code;            /* ANSWER, OUTCOME: CODE_NONE, or why not */
     int status;                /* ANSWER */
     char *job_id, *device_id;
-    char *method; /* ANSWER of a method call, or NULL */
-    char *body;   /* JSON text, never NULL */
+    char *method;     /* ANSWER of a method call of IoT Hub, or NULL; then device_id is set */
+    char *request_id; /* ... and as in the request, or NULL */
+    bool late;        /* ... and the caller has had an answer already: his time had ended */
+    json_t *hub_acks; /* REPORTED: of its acknowledgements those to IoT Hub, with the hub's own
+                         $version (struct twin), or NULL */
+    char *body;       /* JSON text, never NULL */
     bool call; /* OUTCOME: of a single call, whose caller has had the answer; not for the broker
                 */
     uint64_t number; /* OUTCOME, SHARE: of the record that it tells; 0: none */

@@ -54,7 +54,8 @@ struct request {
     char *job_id;                /* JOB, CANCEL */
     char *query;                 /* JOB: the condition as sent */
     struct condition *condition; /* JOB: parsed */
-    json_t *document; /* JOB: {"cloudToDeviceMethod":{...}} or {"updateTwin":{...}}, to echo */
+    json_t *document; /* JOB: {"cloudToDeviceMethod":{...}} or {"updateTwin":{...}}, to echo.
+                         PATCH of IoT Hub: its whole desired document at `version` */
     uint64_t fingerprint; /* JOB: of the document as it matters; equal for an equal document */
     bool has_start;
     int64_t start_ms; /* JOB: wall clock */

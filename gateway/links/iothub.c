@@ -155,15 +155,6 @@ static void take_state(struct iothub *iothub, size_t index, const char *body)
     hub_thread_want(iothub->thread, index, !offline);
 }
 
-static void take_reported(struct iothub *iothub, size_t device, const char *body)
-{
-    json_t *document = json_loads(body[0] ? body : "{}", 0, NULL);
-
-    if (document)
-        hub_twin_want(&iothub->devices[device].twin, document);
-    twins_plan(iothub, device);
-}
-
 void iothub_report(struct iothub *iothub, const struct report *report)
 {
     size_t device =
@@ -172,7 +163,7 @@ void iothub_report(struct iothub *iothub, const struct report *report)
     if (report->kind == REPORT_ANSWER && report->origin.link == LINK_IOTHUB)
         calls_answer(iothub, report);
     else if (report->kind == REPORT_REPORTED && device != SITE_NONE)
-        take_reported(iothub, device, report->body);
+        twins_reported(iothub, device, report);
     else if (report->kind == REPORT_STATE && device != SITE_NONE)
         take_state(iothub, device, report->body);
     else
@@ -210,7 +201,20 @@ static int open_thread(struct iothub *iothub, char *why, size_t why_size)
     return r;
 }
 
-int iothub_open(struct iothub **ret, const struct site *site, char *why, size_t why_size)
+static void open_device(struct iothub *iothub, size_t index, const struct engine *engine)
+{
+    struct hub_device *device = &iothub->devices[index];
+    const json_t *desired;
+    int64_t version = engine_hub_version(engine, index, &desired);
+
+    hub_twin_init(&device->twin);
+    if (version > 0)
+        hub_twin_recall(&device->twin, version, desired);
+    device->due_us = MOMENT_NEVER;
+}
+
+int iothub_open(struct iothub **ret, const struct site *site, const struct engine *engine,
+                char *why, size_t why_size)
 {
     struct iothub *iothub = calloc(1, sizeof(*iothub));
     int r = 0;
@@ -226,10 +230,8 @@ int iothub_open(struct iothub **ret, const struct site *site, char *why, size_t 
         r = -ENOMEM;
     else if (iothub->fd < 0 || iothub->timer_fd < 0)
         r = -errno;
-    for (size_t i = 0; iothub->devices && i < site->device_count; i++) {
-        hub_twin_init(&iothub->devices[i].twin);
-        iothub->devices[i].due_us = MOMENT_NEVER;
-    }
+    for (size_t i = 0; iothub->devices && i < site->device_count; i++)
+        open_device(iothub, i, engine);
     if (r == 0)
         r = watch(iothub->fd, iothub->timer_fd);
     if (r == 0)

@@ -11,7 +11,7 @@
 #ifndef JOBGATE_LINKS_IOTHUB_H
 #define JOBGATE_LINKS_IOTHUB_H
 
-#include "jobs/report.h"
+#include "jobs/engine.h"
 
 struct iothub;
 
@@ -23,9 +23,11 @@ struct iothub_status {
     char text[200]; /* what went wrong last, for people; "" while all is well */
 };
 
-/* `site` must have an iothub and outlive the link. Keys are read here: negative errno and `why`
-   when one cannot be. Connections are made, and made again, by the link. */
-int iothub_open(struct iothub **ret, const struct site *site, char *why, size_t why_size);
+/* `site` must have an iothub and outlive the link; the engine says what was taken of the twins
+   before. Keys are read here: negative errno and `why` when one cannot be. Connections are
+   made, and made again, by the link. */
+int iothub_open(struct iothub **ret, const struct site *site, const struct engine *engine,
+                char *why, size_t why_size);
 /* Disconnects: 250 connections take about 200 ms. Within 2 s in any case. */
 void iothub_close(struct iothub *iothub);
 

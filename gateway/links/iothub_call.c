@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ID_HEAD "id:" /* of the key of a call that its caller named */
+
 enum { ANSWER_MOST = 128 * 1024, LAST_PAYLOAD_MOST = 4096 };
 
 void hub_call_free(struct hub_call *call)
@@ -64,7 +66,7 @@ static int take_request_id(struct hub_call *call, const struct method *method,
 static char *key_of(const struct hub_call *call, const char *rid, uint32_t generation)
 {
     char *key;
-    int size = call->request_id ? asprintf(&key, "id:%s", call->request_id)
+    int size = call->request_id ? asprintf(&key, ID_HEAD "%s", call->request_id)
                                 : asprintf(&key, "rid:%" PRIu32 ":%s", generation, rid);
 
     return size < 0 ? NULL : key;
@@ -180,16 +182,18 @@ static void add_payload(json_t *last, const char *body)
     json_decref(payload);
 }
 
-json_t *hub_call_last(const struct hub_call *call, int status, const char *body,
-                      int64_t wall_ms)
+json_t *hub_call_last(const struct report *report, int64_t wall_ms)
 {
+    const char *id = report->request_id;
+    bool given = id && strncmp(id, ID_HEAD, strlen(ID_HEAD)) == 0;
     char ended[TIMETEXT_SIZE];
     json_t *last;
 
     timetext_format(ended, wall_ms);
-    last = json_pack("{s:s,s:s*,s:i,s:s}", "method", call->method, "requestId",
-                     call->request_id, "status", status, "endTime", ended);
+    last = json_pack("{s:s,s:s*,s:i,s:s}", "method", report->method, "requestId",
+                     given ? id + strlen(ID_HEAD) : NULL, "status", report->status, "endTime",
+                     ended);
     if (last)
-        add_payload(last, body);
+        add_payload(last, report->body);
     return last;
 }

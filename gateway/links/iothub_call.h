@@ -44,8 +44,7 @@ bool hub_call_is_long(const struct site *site, size_t device, const struct actio
 struct outgoing *hub_call_answer(const char *rid, int status, const char *body);
 struct outgoing *hub_call_refusal(const char *rid, const struct refusal *refusal);
 /* The member lastMethod of the reported "jobgate": how a call ended that nobody could be told.
- */
-json_t *hub_call_last(const struct hub_call *call, int status, const char *body,
-                      int64_t wall_ms);
+   `report` is an answer of the engine's that names its method. */
+json_t *hub_call_last(const struct report *report, int64_t wall_ms);
 
 #endif

@@ -122,10 +122,10 @@ struct request *calls_method(struct iothub *iothub, const struct hub_news *news,
 }
 
 /* Those who asked on a connection that is gone were told by the hub that it was lost. */
-static void answer_call(struct iothub *iothub, struct hub_call *call,
-                        const struct report *report)
+static bool answer_callers(struct iothub *iothub, const struct hub_call *call,
+                           const struct report *report)
 {
-    struct hub_device *device = &iothub->devices[call->device];
+    const struct hub_device *device = &iothub->devices[call->device];
     bool heard = false;
 
     for (size_t i = 0; !call->early && i < call->caller_count; i++) {
@@ -134,27 +134,35 @@ static void answer_call(struct iothub *iothub, struct hub_call *call,
         answer(iothub, call->device, &call->callers[i], report->status, report->body);
         heard |= device->generation != 0;
     }
-    if (heard)
-        return;
-    json_t *last = hub_call_last(call, report->status, report->body, clock_wall_ms());
+    return heard;
+}
+
+/* The end of a call whose caller cannot be told any more: he had 202 or 504, his connection was
+   lost, or the gateway was restarted. */
+static void keep_last(struct iothub *iothub, const struct report *report)
+{
+    size_t device = site_device(iothub->site, report->device_id);
+    json_t *last = hub_call_last(report, clock_wall_ms());
     json_t *extra = last ? json_pack("{s:o}", "lastMethod", last) : NULL;
-    if (extra)
-        hub_twin_want_extra(&device->twin, extra);
-    twins_plan(iothub, call->device);
+
+    if (extra && device != SITE_NONE) {
+        hub_twin_want_extra(&iothub->devices[device].twin, extra);
+        twins_plan(iothub, device);
+    } else {
+        json_decref(extra);
+    }
 }
 
 void calls_answer(struct iothub *iothub, const struct report *report)
 {
     struct hub_call *call = calls_take(iothub, report->origin.ticket);
+    bool heard = call && !call->patch && !call->probe && answer_callers(iothub, call, report);
 
-    if (!call)
-        return;
-    if (!call->patch && !call->probe) {
-        answer_call(iothub, call, report);
-    } else if (call->patch &&
-               (report->code == CODE_QUEUE_FULL || report->code == CODE_STORE_UNAVAILABLE)) {
+    if (report->method && !heard)
+        keep_last(iothub, report);
+    if (call && call->patch &&
+        (report->code == CODE_QUEUE_FULL || report->code == CODE_STORE_UNAVAILABLE))
         twins_not_done(iothub, call->device, report->code);
-    }
     hub_call_free(call);
 }
 

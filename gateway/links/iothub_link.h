@@ -15,6 +15,7 @@ struct hub_device {
     struct hub_twin twin;
     int64_t due_us;      /* when the twin has something to send; MOMENT_NEVER */
     uint32_t generation; /* of the connection; 0: none */
+    bool cut;            /* not all acknowledgements fit into the twin */
     bool offline;        /* the line says so, and so it is disconnected */
     int64_t probe_us;    /* offline: when the device is asked again whether it is back */
 };
@@ -44,6 +45,7 @@ void twins_plan(struct iothub *iothub, size_t device);
 int64_t twins_send(struct iothub *iothub, int64_t now_us);
 struct request *twins_message(struct iothub *iothub, const struct hub_news *news,
                               const struct hub_topic *topic);
+void twins_reported(struct iothub *iothub, size_t device, const struct report *report);
 void twins_not_done(struct iothub *iothub, size_t device, enum code code);
 
 #endif

@@ -1,6 +1,7 @@
 #include "links/iothub_twin.h"
 
 #include "base/clock.h"
+#include "links/iothub_acks.h"
 #include "twins/twin.h"
 
 #include <string.h>
@@ -10,122 +11,9 @@
 #define LONGEST_US      (64 * SECOND_US)
 #define NOT_DONE_US     (60 * SECOND_US)
 
-enum { STATUS_OK = 200, STATUS_BAD = 400, STATUS_TOO_MANY = 429, AC_GOOD = 200 };
+enum { STATUS_OK = 200, STATUS_BAD = 400, STATUS_TOO_MANY = 429 };
 
 #define EACH(object) (json_t *)(uintptr_t)(object)
-
-/* --- differences --- */
-
-/* 21 and 21.0 are one number to everybody but the parser. */
-static bool same(const json_t *a, const json_t *b)
-{
-    if (json_is_number(a) && json_is_number(b) && !(json_is_integer(a) && json_is_integer(b)))
-        return !(json_number_value(a) < json_number_value(b)) &&
-               !(json_number_value(a) > json_number_value(b));
-    return json_equal(EACH(a), EACH(b));
-}
-
-static void add_changes(json_t *patch, const json_t *have, const json_t *want,
-                        const json_t *may_go)
-{
-    const char *key;
-    json_t *value;
-
-    json_object_foreach(EACH(want), key, value)
-    {
-        const json_t *old = json_object_get(have, key);
-
-        if (json_is_object(value) && json_is_object(old)) {
-            json_t *inner = hub_difference(old, value, json_object_get(may_go, key));
-
-            if (json_object_size(inner) > 0)
-                json_object_set(patch, key, inner);
-            json_decref(inner);
-        } else if (old ? !same(old, value) : !json_is_null(value)) {
-            json_object_set_new(patch, key, json_deep_copy(value));
-        }
-    }
-}
-
-json_t *hub_difference(const json_t *have, const json_t *want, const json_t *may_go)
-{
-    json_t *patch = json_object();
-    const char *key;
-    json_t *value;
-
-    add_changes(patch, have, want, may_go);
-    json_object_foreach(EACH(have), key, value)
-    {
-        if (!json_object_get(want, key) && json_object_get(may_go, key))
-            json_object_set_new(patch, key, json_null());
-    }
-    return patch;
-}
-
-/* --- what the acknowledgements tell --- */
-
-static bool is_ack(const json_t *value)
-{
-    return json_is_integer(json_object_get(value, "ac")) &&
-           json_is_integer(json_object_get(value, "av"));
-}
-
-static int64_t newest_ack(const json_t *reported)
-{
-    int64_t newest = 0;
-    const char *key;
-    json_t *value;
-
-    json_object_foreach(EACH(reported), key, value)
-    {
-        int64_t version = is_ack(value) ? json_integer_value(json_object_get(value, "av"))
-                                        : newest_ack(value);
-
-        if (version > newest)
-            newest = version;
-    }
-    return newest;
-}
-
-/* What of `desired` is not acknowledged as held. `latest`: no newer version than the newest
-   acknowledgement's exists, so what was acknowledged as failed was handled too. */
-static json_t *not_held(const json_t *desired, const json_t *reported, bool latest)
-{
-    json_t *patch = json_object();
-    const char *key;
-    json_t *value;
-
-    json_object_foreach(EACH(desired), key, value)
-    {
-        const json_t *ack = json_object_get(reported, key);
-
-        if (json_is_object(value) && !is_ack(ack)) {
-            json_t *inner = not_held(value, ack, latest);
-
-            if (json_object_size(inner) > 0)
-                json_object_set(patch, key, inner);
-            json_decref(inner);
-        } else if (!is_ack(ack) ||
-                   (!latest && (json_integer_value(json_object_get(ack, "ac")) != AC_GOOD ||
-                                !same(json_object_get(ack, "value"), value)))) {
-            json_object_set(patch, key, value);
-        }
-    }
-    return patch;
-}
-
-/* Acknowledgements of properties that are no longer desired may go. */
-static void release_stale(json_t *ours, const json_t *desired, const json_t *reported)
-{
-    const char *key;
-    json_t *value;
-
-    json_object_foreach(EACH(reported), key, value)
-    {
-        if (is_ack(value) && !json_object_get(desired, key))
-            json_object_set(ours, key, value);
-    }
-}
 
 /* Without the hub's own members, and without the marks of components, which are no property. */
 static json_t *own_members(const json_t *section)
@@ -148,7 +36,7 @@ static json_t *own_members(const json_t *section)
 
 void hub_twin_init(struct hub_twin *twin)
 {
-    *twin = (struct hub_twin){.version = -1, .ours = json_object()};
+    *twin = (struct hub_twin){.version = -1, .again_us = MOMENT_NEVER, .ours = json_object()};
 }
 
 void hub_twin_deinit(struct hub_twin *twin)
@@ -183,6 +71,7 @@ void hub_twin_down(struct hub_twin *twin)
     twin->get_rid = twin->report_rid = 0;
     twin->missed = 0;
     twin->next_us = 0;
+    twin->again_us = MOMENT_NEVER;
     twin->failures = 0;
     set(&twin->reported, NULL);
     set(&twin->sent, NULL);
@@ -206,10 +95,14 @@ void hub_twin_want_extra(struct hub_twin *twin, json_t *extra)
 
 void hub_twin_not_done(struct hub_twin *twin, int64_t now_us)
 {
-    twin->version = -1;
-    set(&twin->desired, NULL);
-    twin->must_get = twin->up;
-    twin->next_us = now_us + NOT_DONE_US;
+    if (twin->up)
+        twin->again_us = now_us + NOT_DONE_US;
+}
+
+void hub_twin_recall(struct hub_twin *twin, int64_t version, const json_t *desired)
+{
+    twin->version = version;
+    set(&twin->desired, desired ? json_deep_copy(desired) : json_object());
 }
 
 /* --- what to send --- */
@@ -258,6 +151,10 @@ enum hub_twin_wants hub_twin_next(struct hub_twin *twin, uint64_t rid, int64_t n
         twin->get_rid = twin->report_rid = 0;
         set(&twin->sent, NULL);
     }
+    if (now_us >= twin->again_us) {
+        twin->must_get = true;
+        twin->again_us = MOMENT_NEVER;
+    }
     if (twin->must_get) {
         twin->must_get = false;
         twin->get_rid = rid;
@@ -267,24 +164,25 @@ enum hub_twin_wants hub_twin_next(struct hub_twin *twin, uint64_t rid, int64_t n
     return twin->reported ? begin_report(twin, rid, now_us, body) : HUB_WANTS_NOTHING;
 }
 
+static bool has_news(const struct hub_twin *twin)
+{
+    json_t *patch = twin->reported ? reported_patch(twin) : NULL;
+    bool differs =
+        json_object_size(patch) > 0 && !(twin->refused && json_equal(twin->refused, patch));
+
+    json_decref(patch);
+    return differs;
+}
+
 int64_t hub_twin_wake_us(const struct hub_twin *twin)
 {
-    json_t *patch;
-    bool differs;
+    int64_t again_us = twin->again_us > twin->next_us ? twin->again_us : twin->next_us;
 
     if (!twin->up)
         return MOMENT_NEVER;
     if (twin->get_rid || twin->report_rid)
         return twin->until_us;
-    if (twin->must_get)
-        return twin->next_us;
-    if (!twin->reported)
-        return MOMENT_NEVER;
-    patch = reported_patch(twin);
-    differs =
-        json_object_size(patch) > 0 && !(twin->refused && json_equal(twin->refused, patch));
-    json_decref(patch);
-    return differs ? twin->next_us : MOMENT_NEVER;
+    return twin->must_get || has_news(twin) ? twin->next_us : again_us;
 }
 
 /* --- what came --- */
@@ -311,27 +209,35 @@ json_t *hub_twin_notified(struct hub_twin *twin, int64_t version, const json_t *
     return own;
 }
 
+static void add_not_taken(json_t *patch, const json_t *desired, const json_t *wanted)
+{
+    json_t *more = acks_not_taken(desired, wanted);
+
+    json_object_update_recursive(patch, more);
+    json_decref(more);
+}
+
 static json_t *take_document(struct hub_twin *twin, const json_t *document)
 {
     const json_t *section = json_object_get(document, "desired");
     int64_t version = json_integer_value(json_object_get(section, "$version"));
-    json_t *desired = own_members(section), *patch = NULL;
-    bool recreated = version < twin->version;
+    json_t *desired = own_members(section), *patch;
+    bool fresh = twin->version < 0 || version < twin->version;
 
     set(&twin->reported, own_members(json_object_get(document, "reported")));
-    if (recreated) /* somebody deleted the identity and made it anew */
-        set(&twin->desired, NULL);
-    if (version > twin->version && twin->desired) {
-        patch = hub_difference(twin->desired, desired, twin->desired);
-    } else if (version != twin->version) {
-        patch = not_held(desired, twin->reported, newest_ack(twin->reported) == version);
-        release_stale(twin->ours, desired, twin->reported);
+    patch = hub_difference(twin->desired, desired, twin->desired);
+    if (fresh || (version == twin->version && json_object_size(patch) > 0)) {
+        /* Nothing is known of it; or somebody deleted the identity and made it anew. */
+        json_decref(patch);
+        patch = acks_not_held(desired, twin->reported, acks_newest(twin->reported) == version);
+        acks_release_stale(twin->ours, desired, twin->reported);
     }
+    add_not_taken(patch, desired, twin->wanted);
     twin->version = version;
     set(&twin->desired, desired);
     twin->must_get = twin->missed > version;
     twin->missed = 0;
-    if (patch && json_object_size(patch) == 0) {
+    if (json_object_size(patch) == 0) {
         json_decref(patch);
         patch = NULL;
     }
@@ -348,6 +254,21 @@ static void back_off(struct hub_twin *twin, int64_t now_us, uint32_t random)
     twin->next_us = now_us + SECOND_US + (int64_t)((uint64_t)ceiling_us * random >> 32);
 }
 
+/* What was deleted is no longer ours to delete. */
+static void prune(json_t *ours, const json_t *sent)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(EACH(sent), key, value)
+    {
+        if (json_is_null(value))
+            json_object_del(ours, key);
+        else if (json_is_object(value))
+            prune(json_object_get(ours, key), value);
+    }
+}
+
 static void report_done(struct hub_twin *twin, int status, int64_t now_us, uint32_t random)
 {
     json_t *sent = twin->sent;
@@ -356,6 +277,7 @@ static void report_done(struct hub_twin *twin, int status, int64_t now_us, uint3
     twin->sent = NULL;
     if (status >= STATUS_OK && status < 300) {
         twin_merge(twin->reported, sent);
+        prune(twin->ours, sent);
         twin->failures = 0;
         twin->next_us = now_us + SECOND_US;
         set(&twin->refused, NULL);

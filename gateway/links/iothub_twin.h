@@ -4,8 +4,8 @@
  *
  * Desired: the hub forgets notifications of devices that are away, so the whole document is
  * asked for after each connection, and whenever a $version is missing between two patches. What
- * it says beyond what was taken already becomes one patch. The acknowledgements in the reported
- * properties are the memory over a restart: they carry the version that was handled.
+ * it says beyond what was taken already becomes one patch. Over a restart the store remembers
+ * what that was; where it forgot, the acknowledgements in the hub's reported properties tell.
  * Reported: what differs between the gateway's document and the hub's goes out as one patch;
  * the next waits for its answer and takes up all that changed meanwhile.
  */
@@ -15,6 +15,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "links/iothub_acks.h"
 
 struct hub_twin {
     int64_t version;  /* desired $version that was taken last; -1: not known */
@@ -30,6 +32,7 @@ struct hub_twin {
     uint64_t get_rid, report_rid; /* under way; 0: none */
     int64_t until_us;             /* of what is under way */
     int64_t next_us;              /* not before */
+    int64_t again_us;             /* ask for all again: a patch could not be taken */
     unsigned failures;            /* in a row */
 };
 
@@ -41,7 +44,9 @@ void hub_twin_down(struct hub_twin *twin);
 /* Takes the reference: the whole reported document, or the member "jobgate". */
 void hub_twin_want(struct hub_twin *twin, json_t *document);
 void hub_twin_want_extra(struct hub_twin *twin, json_t *extra);
-/* What was taken could not be done, not even be refused: ask again at next_us. */
+/* Before the first connection: what was taken before a restart. */
+void hub_twin_recall(struct hub_twin *twin, int64_t version, const json_t *desired);
+/* What was taken could not be done now, and is acknowledged so: asks again after a minute. */
 void hub_twin_not_done(struct hub_twin *twin, int64_t now_us);
 
 enum hub_twin_wants { HUB_WANTS_NOTHING, HUB_WANTS_GET, HUB_WANTS_REPORT };
@@ -55,9 +60,5 @@ int64_t hub_twin_wake_us(const struct hub_twin *twin); /* MOMENT_NEVER: nothing 
 json_t *hub_twin_notified(struct hub_twin *twin, int64_t version, const json_t *patch);
 json_t *hub_twin_answered(struct hub_twin *twin, uint64_t rid, int status, const json_t *body,
                           int64_t now_us, uint32_t random);
-
-/* The merge patch that makes `want` of `have`; what is only in `have` is deleted where it
-   stands in `may_go` too. New reference, never NULL. */
-json_t *hub_difference(const json_t *have, const json_t *want, const json_t *may_go);
 
 #endif

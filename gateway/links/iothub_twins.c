@@ -81,7 +81,8 @@ static struct request *patch_request(struct iothub *iothub, size_t device, json_
     request->timeout_s = iothub->site->iothub->method_timeout_s;
     request->has_version = true;
     request->version = iothub->devices[device].twin.version;
-    if (!request->device_id)
+    request->document = json_deep_copy(iothub->devices[device].twin.desired);
+    if (!request->device_id || !request->document)
         goto fail_filled;
     call->device = device;
     call->patch = true;
@@ -141,6 +142,23 @@ struct request *twins_message(struct iothub *iothub, const struct hub_news *news
     json_decref(body);
     twins_plan(iothub, news->device);
     return patch ? patch_request(iothub, news->device, patch) : NULL;
+}
+
+void twins_reported(struct iothub *iothub, size_t device, const struct report *report)
+{
+    json_t *document = json_loads(report->body[0] ? report->body : "{}", 0, NULL);
+    bool cut;
+
+    if (!document)
+        return;
+    document = acks_for_hub(document, report->hub_acks, &cut);
+    if (cut && !iothub->devices[device].cut)
+        log_warning("iothub: %s has more to report than a twin of the hub takes; unknown "
+                    "properties are not acknowledged",
+                    iothub->site->devices[device].id);
+    iothub->devices[device].cut = cut;
+    hub_twin_want(&iothub->devices[device].twin, document);
+    twins_plan(iothub, device);
 }
 
 void twins_not_done(struct iothub *iothub, size_t device, enum code code)

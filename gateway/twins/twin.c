@@ -24,6 +24,8 @@ void twin_deinit(struct twin *twin)
     json_decref(twin->desired);
     json_decref(twin->reported);
     json_decref(twin->tags);
+    json_decref(twin->hub_desired);
+    json_decref(twin->hub_acks);
     *twin = (struct twin){0};
 }
 
@@ -218,6 +220,35 @@ int twin_forget(struct twin *twin, const char *path)
         return 0;
     twin->reported_version++;
     return set_path(&twin->reported, path, NULL);
+}
+
+size_t twin_weight(const json_t *section)
+{
+    struct weight weight = {0};
+
+    return weigh(section, 0, &weight) ? weight.bytes : SIZE_MAX;
+}
+
+void twin_take_hub(struct twin *twin, int64_t version, const json_t *desired)
+{
+    twin->hub_version = version;
+    json_decref(twin->hub_desired);
+    twin->hub_desired = desired ? json_deep_copy(desired) : NULL;
+}
+
+void twin_acknowledge_hub(struct twin *twin, const char *path, int64_t version)
+{
+    if (!twin->hub_acks && version != 0)
+        twin->hub_acks = json_object();
+    if (version != 0)
+        json_object_set_new(twin->hub_acks, path, json_integer(version));
+    else if (twin->hub_acks)
+        json_object_del(twin->hub_acks, path);
+}
+
+bool twin_name_is_good(const char *name)
+{
+    return name[0] != '$' && !key_is_bad(name);
 }
 
 json_t *twin_find(const json_t *object, const char *path)

@@ -20,6 +20,10 @@ struct twin {
     int64_t desired_version, reported_version,
         tags_version;        /* 1 at first, + 1 for each change */
     int64_t applied_version; /* broker: last $version applied; 0: none */
+    int64_t hub_version;     /* IoT Hub: last $version taken; 0: none */
+    json_t *hub_desired;     /* its document at that version, or NULL */
+    json_t *hub_acks; /* dotted paths that are acknowledged to it, with its own $version; others
+                         were set by somebody else. Or NULL */
 };
 
 void twin_init(struct twin *twin);
@@ -40,6 +44,15 @@ int twin_report(struct twin *twin, const char *path,
 int twin_forget(struct twin *twin,
                 const char *path); /* desired null: the acknowledgement goes */
 
+/* A patch of IoT Hub was taken: its $version, and the hub's whole document at it. */
+void twin_take_hub(struct twin *twin, int64_t version, const json_t *desired);
+/* What is acknowledged at `path` goes back to this $version of the hub; 0: to no one. */
+void twin_acknowledge_hub(struct twin *twin, const char *path, int64_t version);
+
+/* Bytes as the hub counts them; SIZE_MAX where it breaks a rule of the hub's. */
+size_t twin_weight(const json_t *section);
+/* May a property have this name (without '.', '$', space and control characters)? */
+bool twin_name_is_good(const char *name);
 /* A dotted path in a nested object; borrowed, NULL when absent. */
 json_t *twin_find(const json_t *object, const char *path);
 /* RFC 7396-like merge as the hub does it. */

@@ -261,6 +261,25 @@ static void a_repeat_after_a_late_end_learns_the_end(void **state)
     assert_int_equal(answer()->status, 200);
 }
 
+static void the_hub_hears_the_end_of_a_call_that_outran_its_time(void **state)
+{
+    (void)state;
+    open_wait();
+    struct request *request = world_request_call("d1", NULL);
+    request->origin.link = LINK_IOTHUB;
+    request->request_id = strdup("id:op-7");
+    world_give(&world, request);
+    world_run(&world, 40 * SECONDS);
+    assert_int_equal(answer()->status, 504);
+    assert_false(answer()->late);
+    world_finish(&world);
+    assert_int_equal(answer()->status, 200);
+    assert_true(answer()->late);
+    assert_string_equal(answer()->device_id, "d1");
+    assert_string_equal(answer()->request_id, "id:op-7");
+    assert_int_equal(answers(), 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -282,6 +301,7 @@ int main(void)
         TEST(a_redelivery_with_the_same_correlation_is_a_repeat),
         TEST(an_equal_correlation_that_is_no_redelivery_is_a_new_request),
         TEST(a_repeat_after_a_late_end_learns_the_end),
+        TEST(the_hub_hears_the_end_of_a_call_that_outran_its_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

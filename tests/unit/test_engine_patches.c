@@ -267,6 +267,109 @@ static void a_patch_beyond_the_limits_of_twins_is_refused(void **state)
                         "BadRequest");
 }
 
+/* --- the hub's --- */
+
+static void patch_of_hub(const char *desired, const char *document, int64_t version)
+{
+    struct request *request = world_request_patch("d1", desired);
+
+    request->origin.link = LINK_IOTHUB;
+    request->has_version = true;
+    request->version = version;
+    request->document = json_loads(document, 0, NULL);
+    world_give(&world, request);
+}
+
+static int64_t hub_ack(const char *path)
+{
+    const struct report *report = world_last(&world, REPORT_REPORTED, NULL, "d1");
+
+    return json_integer_value(json_object_get(report->hub_acks, path));
+}
+
+static void a_patch_of_the_hub_is_acknowledged_by_both_versions(void **state)
+{
+    (void)state;
+    open_world();
+    patch_of_hub("{\"setpoint\":21,\"colour\":1}", "{}", 41);
+    world_finish(&world);
+    assert_string_equal(reported("setpoint.av"), "2");
+    assert_int_equal(hub_ack("setpoint"), 41);
+    assert_int_equal(hub_ack("colour"), 41);
+    world_run(&world, 2 * SECONDS);
+    patch("d1", "{\"setpoint\":22}"); /* somebody else's is no answer to the hub */
+    world_finish(&world);
+    assert_string_equal(reported("setpoint.av"), "3");
+    assert_int_equal(hub_ack("setpoint"), 0);
+    assert_int_equal(hub_ack("colour"), 41);
+}
+
+static void the_versions_of_two_links_do_not_hide_each_other(void **state)
+{
+    (void)state;
+    open_world();
+    patch_of_hub("{\"setpoint\":21}", "{}", 41);
+    world_finish(&world);
+    patch_versioned("{\"setpoint\":22}", 3);
+    world_finish(&world);
+    assert_int_equal(world.devices[1].setpoint, 22);
+    patch_of_hub("{\"setpoint\":23}", "{}", 42);
+    world_finish(&world);
+    assert_int_equal(world.devices[1].setpoint, 23);
+    patch_versioned("{\"setpoint\":22}", 3);
+    world_finish(&world);
+    assert_int_equal(world.devices[1].setpoint, 23);
+}
+
+static void what_was_taken_of_the_hub_is_known_after_a_power_cut(void **state)
+{
+    (void)state;
+    const json_t *desired;
+
+    world.survives = true;
+    open_world();
+    assert_int_equal(engine_hub_version(world.engine, 1, &desired), 0);
+    patch_of_hub("{\"setpoint\":21}", "{\"setpoint\":21,\"mode\":1}", 41);
+    world_finish(&world);
+    world_cut(&world, false);
+    assert_int_equal(engine_hub_version(world.engine, 1, &desired), 41);
+    assert_int_equal(json_object_size(desired), 2);
+    world_finish(&world);
+    assert_int_equal(world.devices[1].writes, 1);
+}
+
+static void a_patch_of_the_hub_that_is_refused_whole_is_acknowledged_by_property(void **state)
+{
+    (void)state;
+    char text[6000];
+    const json_t *desired;
+
+    open_world();
+    snprintf(text, sizeof(text), "{\"setpoint\":21,\"bad name\":1,\"mode\":\"%05000d\"}", 1);
+    patch_of_hub(text, "{}", 41);
+    world_finish(&world);
+    assert_string_equal(reported("setpoint.ac"), "400");
+    assert_string_equal(reported("mode.ac"), "400");
+    assert_int_equal(hub_ack("setpoint"), 41);
+    assert_string_equal(reported("bad name.ac"), "nothing");
+    assert_int_equal(engine_hub_version(world.engine, 1, &desired), 41);
+    assert_int_equal(world.devices[1].writes, 0);
+}
+
+static void a_patch_of_the_hub_that_cannot_be_taken_now_is_not_counted_as_taken(void **state)
+{
+    (void)state;
+    const json_t *desired;
+
+    open_world();
+    engine_store_state(world.engine, false, "the disk is full");
+    patch_of_hub("{\"setpoint\":21}", "{\"setpoint\":21}", 41);
+    world_run(&world, SECONDS);
+    assert_string_equal(reported("setpoint.ac"), "507");
+    assert_string_equal(reported("setpoint.ad"), "the disk is full");
+    assert_int_equal(engine_hub_version(world.engine, 1, &desired), 0);
+}
+
 /* --- reports --- */
 
 static void the_reported_document_is_told_at_most_once_a_second(void **state)
@@ -316,6 +419,11 @@ int main(void)
         TEST(a_newer_desired_value_supersedes_one_that_waits),
         TEST(a_call_that_goes_ahead_of_a_job_supersedes_it_too),
         TEST(a_patch_beyond_the_limits_of_twins_is_refused),
+        TEST(a_patch_of_the_hub_is_acknowledged_by_both_versions),
+        TEST(the_versions_of_two_links_do_not_hide_each_other),
+        TEST(what_was_taken_of_the_hub_is_known_after_a_power_cut),
+        TEST(a_patch_of_the_hub_that_is_refused_whole_is_acknowledged_by_property),
+        TEST(a_patch_of_the_hub_that_cannot_be_taken_now_is_not_counted_as_taken),
         TEST(the_reported_document_is_told_at_most_once_a_second),
         TEST(an_acknowledgement_is_told_when_the_outcome_is_safe),
     };

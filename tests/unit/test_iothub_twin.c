@@ -275,6 +275,107 @@ static void an_answer_that_never_comes_is_asked_for_again(void **state)
     hub_twin_deinit(&twin);
 }
 
+static void what_the_store_remembers_is_not_applied_again(void **state)
+{
+    (void)state;
+    struct hub_twin twin;
+    json_t *before = json_of("{'a':1,'b':2}");
+
+    hub_twin_init(&twin);
+    hub_twin_recall(&twin, 5, before);
+    assert_null(connect(&twin, "{'desired':{'a':1,'b':2,'$version':5},'reported':{}}"));
+    hub_twin_deinit(&twin);
+    hub_twin_init(&twin);
+    hub_twin_recall(&twin, 5, before);
+    assert_json(connect(&twin, "{'desired':{'a':1,'b':3,'$version':7},'reported':{}}"),
+                "{'b':3}");
+    hub_twin_deinit(&twin);
+    json_decref(before);
+}
+
+static void another_document_at_the_same_version_is_a_new_identity(void **state)
+{
+    (void)state;
+    struct hub_twin twin;
+    json_t *before = json_of("{'a':1,'b':2}");
+
+    hub_twin_init(&twin);
+    hub_twin_recall(&twin, 5, before);
+    assert_json(connect(&twin, "{'desired':{'a':1,'b':3,'$version':5},'reported':{}}"),
+                "{'a':1,'b':3}");
+    hub_twin_deinit(&twin);
+    json_decref(before);
+}
+
+static void what_could_not_be_taken_is_asked_for_after_a_minute(void **state)
+{
+    (void)state;
+    struct hub_twin twin;
+    json_t *body;
+
+    hub_twin_init(&twin);
+    assert_json(connect(&twin, "{'desired':{'a':1,'$version':2},'reported':{}}"), "{'a':1}");
+    hub_twin_want(&twin, json_of("{'a':{'value':null,'ac':507,'av':2},'b':{'ac':200,'av':2}}"));
+    hub_twin_not_done(&twin, 0);
+    assert_int_equal(hub_twin_next(&twin, 2, 0, &body), HUB_WANTS_REPORT);
+    json_decref(body);
+    assert_null(hub_twin_answered(&twin, 2, 204, NULL, 0, 0));
+    assert_int_equal(hub_twin_wake_us(&twin), 60 * SECOND_US);
+    assert_int_equal(hub_twin_next(&twin, 3, 59 * SECOND_US, &body), HUB_WANTS_NOTHING);
+    assert_int_equal(hub_twin_next(&twin, 3, 60 * SECOND_US, &body), HUB_WANTS_GET);
+    json_t *whole = json_of("{'desired':{'a':1,'b':2,'$version':2},'reported':{}}");
+    json_object_del(json_object_get(whole, "desired"), "b");
+    assert_json(hub_twin_answered(&twin, 3, 200, whole, 0, 0), "{'a':1}");
+    json_decref(whole);
+    hub_twin_deinit(&twin);
+}
+
+static void the_hub_hears_its_own_versions_and_who_else_set_a_value(void **state)
+{
+    (void)state;
+    json_t *acks = json_of("{'a':41,'c.d':40}");
+    bool cut;
+
+    assert_json(acks_for_hub(json_of("{'a':{'value':1,'ac':200,'av':3,'ad':'verified'},"
+                                     "'b':{'value':2,'ac':200,'av':4,'ad':'verified'},"
+                                     "'c':{'d':{'value':3,'ac':400,'av':5,'ad':'no'}},'t':21}"),
+                             acks, &cut),
+                "{'a':{'value':1,'ac':200,'av':41,'ad':'verified'},"
+                "'b':{'value':2,'ac':203,'av':0,'ad':'not asked by the hub: verified'},"
+                "'c':{'d':{'value':3,'ac':400,'av':40,'ad':'no'}},'t':21}");
+    assert_false(cut);
+    json_decref(acks);
+}
+
+static void numbers_beyond_the_hub_s_are_reported_as_text(void **state)
+{
+    (void)state;
+    bool cut;
+
+    assert_json(
+        acks_for_hub(json_of("{'a':4503599627370495,'b':{'c':4503599627370496}}"), NULL, &cut),
+        "{'a':4503599627370495,'b':{'c':'4503599627370496'}}");
+}
+
+static void unknown_properties_give_way_where_the_twin_is_full(void **state)
+{
+    (void)state;
+    json_t *document = json_of("{'a':{'value':1,'ac':200,'av':3,'ad':'verified'}}");
+    char name[16];
+    bool cut;
+
+    for (int i = 0; i < 3000; i++) {
+        snprintf(name, sizeof(name), "unknown%d", i);
+        json_object_set_new(document, name,
+                            json_pack("{s:n,s:i,s:i,s:s}", "value", "ac", 404, "av", 3, "ad",
+                                      "room has no such property"));
+    }
+    document = acks_for_hub(document, NULL, &cut);
+    assert_true(cut);
+    assert_int_equal(json_object_size(document), 1);
+    json_decref(document);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +392,12 @@ int main(void)
         cmocka_unit_test(a_throttled_report_comes_again_later),
         cmocka_unit_test(a_refused_report_waits_for_something_new),
         cmocka_unit_test(an_answer_that_never_comes_is_asked_for_again),
+        cmocka_unit_test(what_the_store_remembers_is_not_applied_again),
+        cmocka_unit_test(another_document_at_the_same_version_is_a_new_identity),
+        cmocka_unit_test(what_could_not_be_taken_is_asked_for_after_a_minute),
+        cmocka_unit_test(the_hub_hears_its_own_versions_and_who_else_set_a_value),
+        cmocka_unit_test(numbers_beyond_the_hub_s_are_reported_as_text),
+        cmocka_unit_test(unknown_properties_give_way_where_the_twin_is_full),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
