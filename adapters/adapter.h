@@ -37,7 +37,8 @@ enum operation_kind {
 struct operation {
     enum operation_kind kind;
     enum table table;
-    uint8_t unit;
+    uint8_t unit; /* 0 on a serial line: a broadcast, which every unit obeys and none answers;
+                     WRITE only. Then the time-out is the time that the devices are given */
     uint8_t function; /* the function code that the device wants (5, 6, 15, 16, 22, 23); 0: the
                          adapter chooses. MASK: 22, else read-modify-write by a read and a
                          write (6 or 16) that nothing comes between on this line */

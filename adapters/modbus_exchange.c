@@ -342,6 +342,31 @@ static void tell_garbage(const struct exchange *exchange, const struct seen *see
     keep_frame(&answer->reply, seen->bytes, seen->count);
 }
 
+/* The turnaround delay (Modbus over Serial Line 1.02, 2.4.1): nobody answers, and the next
+   frame waits until everybody has obeyed. What comes all the same, one's own echo first, is
+   dropped. */
+static void wait_for_all(struct adapter_line *line, const struct limits *limits, int wake_fd,
+                         struct answer *answer)
+{
+    int64_t own_end_us = line->quiet_since_us, until_us = own_end_us + limits->timeout_us;
+
+    for (;;) {
+        uint8_t stray[SEEN_MAX];
+        unsigned what = wait_until(until_us, line->fd, POLLIN, wake_fd);
+
+        if (what == 0 || what & WAIT_WAKE)
+            break;
+        if (take_bytes(line, stray, sizeof(stray)) < 0) {
+            line_is_gone(line, answer);
+            return;
+        }
+        if (line->quiet_since_us < own_end_us)
+            line->quiet_since_us = own_end_us;
+    }
+    answer->result = ANSWER_DONE;
+    answer->ended_us = clock_boot_us();
+}
+
 void exchange_run(struct adapter_line *line, const struct exchange *exchange,
                   const struct limits *limits, int wake_fd, struct answer *answer)
 {
@@ -352,6 +377,10 @@ void exchange_run(struct adapter_line *line, const struct exchange *exchange,
     if (!keep_silence(line, limits, wake_fd, answer) || !send_request(line, exchange, answer))
         return;
     line->settle_us = 0;
+    if (exchange->serial && exchange->request[0] == 0) {
+        wait_for_all(line, limits, wake_fd, answer);
+        return;
+    }
     answer->result = ANSWER_SILENT;
     int64_t asked_us = line->quiet_since_us;
     int64_t limit_us =

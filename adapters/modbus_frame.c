@@ -112,8 +112,9 @@ static const char *refuse_write(const struct operation *operation)
 
 const char *operation_refuse(bool serial, const struct operation *operation)
 {
-    if (serial && (operation->unit == 0 || operation->unit > 247))
-        return "a serial bus has units 1 to 247";
+    if (serial &&
+        (operation->unit > 247 || (operation->unit == 0 && operation->kind != OPERATION_WRITE)))
+        return "a serial bus has units 1 to 247, and 0 for a write to all";
     if (operation->kind == OPERATION_MASK)
         return refuse_mask(operation);
     if (operation->count == 0 || operation->count > ADAPTER_WORDS_MAX)

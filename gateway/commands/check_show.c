@@ -234,6 +234,10 @@ static void show_notes(const struct point *point, FILE *to)
         fprintf(to, "%sat most %u writes a day", comma, point->max_writes_per_day);
         comma = ", ";
     }
+    if (point->broadcast) {
+        fprintf(to, "%sbroadcast", comma);
+        comma = ", ";
+    }
     if (strcmp(point->property, point->name) != 0)
         fprintf(to, "%sproperty %s", comma, point->property);
 }

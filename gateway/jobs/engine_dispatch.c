@@ -217,6 +217,24 @@ static struct work *hand_out_task(struct engine *engine, struct task *task, enum
                     task->run->phase == PHASE_EXPECT && !task->run->heard, work);
 }
 
+/* Nothing goes behind it before the devices have had their time. */
+static struct work *hand_out_broadcast(struct engine *engine, const struct task *task,
+                                       enum rank rank, const struct operation *operation)
+{
+    size_t index = engine->site->devices[task->device].line;
+    struct work *work = work_new();
+
+    if (!work)
+        return NULL;
+    work->number = task->job->order;
+    work->operation = *operation;
+    work->limits.timeout_us = engine->site->lines[index].broadcast_us;
+    hand_out(engine, task->device, rank, true, work);
+    work->operation.unit = 0;
+    engine->lines[index].cast_out = true;
+    return work;
+}
+
 static struct work *hand_out_own(struct engine *engine, size_t device, enum rank rank)
 {
     struct work *work = work_new();
@@ -264,6 +282,8 @@ static struct work *next_of_task(struct engine *engine, struct task *task, enum 
     struct facts facts = facts_of(engine, task, now);
     struct operation operation;
 
+    if (broadcast_is_due(engine, task, &operation))
+        return hand_out_broadcast(engine, task, rank, &operation);
     switch (run_next(task->run, &facts, now, &operation)) {
     case WANTS_WORK: {
         int64_t rest_us =
@@ -316,7 +336,8 @@ static struct work *next_work(struct engine *engine, struct line_state *line, st
         struct work *work;
 
         if (choice->task && !choice->task->run) {
-            task_begin(engine, choice->task, now);
+            if (!broadcast_gather(engine, choice->task, now))
+                task_begin(engine, choice->task, now);
             continue;
         }
         work = choice->task ? next_of_task(engine, choice->task, rank, now)
@@ -371,7 +392,9 @@ void engine_recalled(struct engine *engine, size_t index, struct work *work, str
     struct task *task = engine->devices[work->device].running;
 
     is_back(engine, &engine->lines[index], work->device);
-    if (task && work->number == task->job->order)
+    if (broadcast_is_back(&engine->lines[index], work))
+        engine->lines[index].cast_out = false;
+    else if (task && work->number == task->job->order)
         not_sent(task, now);
     work_free(work);
 }
@@ -438,7 +461,9 @@ void engine_answer(struct engine *engine, size_t index, struct work *work, struc
     is_back(engine, line, work->device);
     line->operations++;
     line->troubles += work->answer.result != ANSWER_DONE;
-    if (task && task->run && work->number == task->job->order) {
+    if (broadcast_is_back(line, work)) {
+        broadcast_answer(engine, index, work, now);
+    } else if (task && task->run && work->number == task->job->order) {
         struct facts facts = facts_of(engine, task, now);
         bool expecting = task->run->phase == PHASE_EXPECT;
 

@@ -146,6 +146,8 @@ struct line_state {
     int64_t wake_us; /* when engine_next_work() may have something, as far as is known */
     uint64_t operations, troubles;
     uint64_t outcome; /* number of the last one that waits for others of this line; 0: none */
+    uint64_t cast;    /* order of the job whose tasks wait for a broadcast; 0: none */
+    bool cast_out;    /* and it is at the line */
 };
 
 /* An answer that is remembered for callers who repeat themselves. */
@@ -306,6 +308,18 @@ void patch_refuse(struct engine *engine, const struct request *request, size_t d
 /* engine_dispatch.c */
 void line_fail_waiting(struct engine *engine, size_t line, bool urgent_only, struct moment now);
 void line_abandon(struct engine *engine, size_t line, const char *why, struct moment now);
+
+/* engine_broadcast.c */
+/* Begins the tasks of the task's job on all devices of its line, if one broadcast may lead
+ * them.
+ */
+bool broadcast_gather(struct engine *engine, const struct task *task, struct moment now);
+/* The task waits for a broadcast, which is to go out now. */
+bool broadcast_is_due(struct engine *engine, const struct task *task,
+                      struct operation *operation);
+bool broadcast_is_back(const struct line_state *line, const struct work *work);
+void broadcast_answer(struct engine *engine, size_t line, const struct work *work,
+                      struct moment now);
 
 /* engine_wear.c */
 int64_t wear_now_us(const struct engine *engine, struct moment now);

@@ -164,7 +164,7 @@ void run_advance(struct run *run, struct moment now)
 {
     unsplit(run);
     run->tries = 0;
-    run->rewritten = run->heard = run->reached = run->doubted = false;
+    run->rewritten = run->heard = run->reached = run->doubted = run->cast = false;
     run->intent = run->counted = 0;
     run->due_us = now.boot_us;
     run->phase = PHASE_START;

@@ -71,6 +71,7 @@ struct run {
     bool out;          /* an operation is on its way and its answer is to come */
     bool begun;        /* a frame that concerns the task has left */
     bool reached;      /* a write of the present step left whole and was not refused */
+    bool cast;         /* written by a broadcast, and not read back yet */
     bool doubted;      /* the read-back decides what the write's own answers left open */
     bool owed;         /* a pulse was sent and its return is due */
     bool stopping;     /* cancelled or expired: no new step */
@@ -125,6 +126,9 @@ bool run_may_wear(const struct run *run, const struct facts *facts, struct momen
                   char *text, size_t size);
 void run_answer(struct run *run, const struct facts *facts, const struct answer *answer,
                 struct moment now);
+/* The first step was sent to all devices of the line at once: what it holds now tells whether
+   this one has obeyed. Where the frame was not sent whole it is written by itself. */
+void run_broadcast(struct run *run, const struct answer *answer, struct moment now);
 /* Cancel or expiry: ends at the next step, a pulse is paid back first. */
 void run_stop(struct run *run, const struct stop *stop, struct moment now);
 /* The line has been down for longer than the task waits for it. A pulse's return waits on. */

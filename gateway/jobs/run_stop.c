@@ -56,7 +56,7 @@ bool run_pays_back(const struct run *run)
 /* What is true of the present step's points when nothing more comes from the device. */
 static enum result result_so_far(const struct run *run)
 {
-    if (run->phase == PHASE_VERIFY && !run->doubted)
+    if (run->phase == PHASE_VERIFY && !run->doubted && !run->cast)
         return RESULT_WRITTEN;
     return run->reached || (run->out && run->phase == PHASE_WRITE) ? RESULT_UNKNOWN
                                                                    : RESULT_NOT_SENT;

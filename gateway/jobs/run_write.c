@@ -212,11 +212,49 @@ bool run_holds_all(const struct run *run, const struct answer *answer)
     return true;
 }
 
+void run_broadcast(struct run *run, const struct answer *answer, struct moment now)
+{
+    const struct plan_step *step = run_step(run);
+
+    run->reached |= answer->reached;
+    if (answer->result != ANSWER_DONE)
+        return;
+    run->begun = run->cast = true;
+    run->answered_us = answer->ended_us;
+    run_step_results(run, RESULT_UNKNOWN, CODE_NONE, NULL);
+    keep_wrote(run);
+    run->phase = PHASE_VERIFY;
+    run->due_us = now.boot_us + (int64_t)step->settle_ms * 1000;
+}
+
+/* One that did not hear the broadcast is written to as if there had been none. */
+static void answer_cast(struct run *run, const struct facts *facts, const struct answer *answer,
+                        struct moment now)
+{
+    if (trouble_of(answer) != TROUBLE_NONE) {
+        run_again_or_fail(run, facts, answer, RESULT_UNKNOWN, now);
+        return;
+    }
+    run_count_try(run);
+    run->tries = 0;
+    run->cast = false;
+    if (take_readback(run, answer, now)) {
+        run_step_done(run, now);
+        return;
+    }
+    run_step_results(run, RESULT_UNKNOWN, CODE_NONE, NULL);
+    run->phase = PHASE_WRITE;
+}
+
 void run_answer_verify(struct run *run, const struct facts *facts, const struct answer *answer,
                        struct moment now)
 {
     bool answered = trouble_of(answer) == TROUBLE_NONE;
 
+    if (run->cast) {
+        answer_cast(run, facts, answer, now);
+        return;
+    }
     if (run->doubted && (!answered || !run_holds_all(run, answer))) {
         doubt_stays(run, now);
     } else if (answered) {

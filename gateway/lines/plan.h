@@ -68,6 +68,7 @@ struct plan_step {
                                   a WRITE_READ only for doubts */
     bool verify;               /* never of a trigger or pulse */
     bool if_different;
+    bool broadcast;  /* unit 0 may be told, and then each device be read */
     bool repeatable; /* method.repeatable holds for this step */
     struct plan_item *items;
     size_t item_count;

@@ -148,7 +148,7 @@ int step_write(struct plan_step *step, const struct profile *profile, const stru
                size_t count)
 {
     const struct point *first = &profile->points[wants[0].point];
-    bool readable = true;
+    bool readable = true, broadcast = true;
 
     step->kind = PLAN_WRITE;
     step->class = wants[0].class;
@@ -165,6 +165,7 @@ int step_write(struct plan_step *step, const struct profile *profile, const stru
             return -ENOMEM;
         }
         readable = readable && point->readable;
+        broadcast = broadcast && point->broadcast;
         if (point->settle_ms > step->settle_ms)
             step->settle_ms = point->settle_ms;
         if (point->verify_within_ms > step->verify_within_ms)
@@ -178,6 +179,8 @@ int step_write(struct plan_step *step, const struct profile *profile, const stru
     step->readback =
         read_operation(first->table, first->address, readable ? step->operation.count : 0);
     join_readback(step, profile);
+    step->broadcast = broadcast && step->verify && !step->if_different &&
+                      step->operation.kind != OPERATION_MASK;
     return 0;
 }
 
@@ -247,6 +250,7 @@ static int write_parts(struct build *build, const struct want *want)
         step->operation.count = 1;
         step->operation.function = 6;
         step->items[0].part = !last;
+        step->broadcast = false;
         if (last)
             continue;
         step->verify = false;

@@ -195,6 +195,43 @@ static void check_writing(struct reader *reader, const struct profile *profile,
                point->readable ? "trigger" : "write-only point");
 }
 
+/* Nobody answers a broadcast: only what can be read back is known to have arrived. */
+static void check_broadcast(struct reader *reader, const struct profile *profile,
+                            const struct point *point)
+{
+    bool many = is_bit(point) ? has(profile, 15) : has(profile, 16);
+    bool one = point->count == 1 && (is_bit(point) ? has(profile, 5) : has(profile, 6));
+
+    if (!point->broadcast)
+        return;
+    if (!point->writable)
+        report(reader, point->place, "broadcast is given for a read-only point; remove it");
+    else if (point->kind == POINT_TRIGGER || !point->readable || !point->verify)
+        report(reader, point->place,
+               "broadcast needs a state that is read back, since nobody answers one; %s",
+               point->kind == POINT_TRIGGER ? "remove it from the trigger"
+               : !point->readable           ? "write access = \"rw\", or remove it"
+                                            : "remove verify = false, or broadcast");
+    else if (point->if_different)
+        report(reader, point->place,
+               "broadcast writes to all devices and if_different reads each of them first; "
+               "remove one of the two");
+    else if (point->bit_count)
+        report(
+            reader, point->place,
+            "a bit field is written by changing the device's own register, which a broadcast "
+            "cannot; remove broadcast");
+    else if (point->write_with == 6 && point->count > 1)
+        return; /* said with write_with */
+    else if (!one && !many)
+        report(reader, point->place,
+               "a broadcast of it needs function %s, which functions does not list; add it, or "
+               "remove broadcast",
+               is_bit(point)      ? "5 or 15"
+               : point->count > 1 ? "16"
+                                  : "6 or 16");
+}
+
 static void check_polling(struct reader *reader, const struct point *point)
 {
     if (!point->readable && point->poll_ms)
@@ -338,6 +375,7 @@ void check_profile(struct reader *reader, const struct profile *profile)
         check_values(reader, point);
         check_reading(reader, profile, point);
         check_writing(reader, profile, point);
+        check_broadcast(reader, profile, point);
         check_polling(reader, point);
     }
     check_overlaps(reader, profile);

@@ -25,6 +25,7 @@ static const struct key common_keys[] = {
     {.name = "baud"},
     {.name = "mode"},
     {.name = "rs485"},
+    {.name = "broadcast_ms"},
     {.name = "host"},
 };
 
@@ -32,6 +33,7 @@ static const struct key serial_keys[] = {
     LINE("port", KEY_TEXT, port, 0, 0),
     LINE("baud", KEY_UNSIGNED, settings.baud, 1, 10000000),
     LINE("rs485", KEY_FLAG, settings.rs485, 0, 0),
+    LINE("broadcast_ms", KEY_MS_AS_US, broadcast_us, 0, 10000),
 };
 
 static const struct key tcp_keys[] = {
@@ -120,7 +122,7 @@ static void read_serial(struct reader *reader, const struct setting *group,
 static void read_tcp(struct reader *reader, const struct setting *group,
                      struct line_config *line)
 {
-    static const char *const foreign[] = {"baud", "mode", "rs485", NULL};
+    static const char *const foreign[] = {"baud", "mode", "rs485", "broadcast_ms", NULL};
 
     line->settings.tcp_port = 502;
     line->timeout_us = 1000000;

@@ -40,6 +40,7 @@ static const struct key point_keys[] = {
     {.name = "write_with"},
     POINT(if_different, KEY_FLAG, 0, 0),
     {.name = "max_writes_per_day"},
+    POINT(broadcast, KEY_FLAG, 0, 0),
     POINT(join, KEY_FLAG, 0, 0),
     {"poll", KEY_SECONDS_AS_MS, offsetof(struct point, poll_ms), 0.1, 86400},
     POINT(deadband, KEY_NUMBER, 0, 1e300),

@@ -75,6 +75,7 @@ struct point {
     uint8_t write_with; /* 5, 6, 15, 16; 0: the adapter chooses */
     bool if_different;
     uint32_t max_writes_per_day; /* 0: no limit */
+    bool broadcast;              /* its devices obey a write to unit 0 */
     bool join;                   /* may be merged with a neighbour */
     uint32_t poll_ms;            /* 0: not polled */
     double deadband;
@@ -134,7 +135,8 @@ struct line_config {
     struct adapter_settings settings; /* its strings are the three of this struct */
     char *port, *host;                /* NULL where the adapter has none */
     int64_t timeout_us, timeout_min_us, gap_us;
-    unsigned retries; /* tries = retries + 1 */
+    int64_t broadcast_us; /* serial: the devices' time after a broadcast; 0: none is sent */
+    unsigned retries;     /* tries = retries + 1 */
     struct place place;
 };
 

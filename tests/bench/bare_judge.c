@@ -243,7 +243,9 @@ static size_t play_operation(const char *path, modbus_t *modbus, struct player *
     parse(transcript->lines[at], &operation);
     bool asks = find_line(transcript, at, ">>") < end;
 
-    if (!operation.known || !asks || pthread_create(&thread, NULL, play, player) != 0)
+    /* What nobody answers cannot come out wrong. */
+    if (!operation.known || operation.unit == 0 || !asks ||
+        pthread_create(&thread, NULL, play, player) != 0)
         return transcript->count;
     modbus_set_slave(modbus, operation.unit);
     modbus_set_response_timeout(modbus, 0, operation.timeout_us);

@@ -52,6 +52,11 @@ def limit_s(frames, units=UNITS, baud=19200):
     return units * each + (units * len(frames) - 1) * silence_s(baud)
 
 
+def broadcast_s(request, delay_s, baud=19200):
+    """One frame to unit 0, and the time that the devices are given."""
+    return request[0] * 11 / baud + delay_s
+
+
 def private_kb(pid):
     text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
     return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Private_"))
@@ -92,17 +97,19 @@ def bare_loop(port, baud, address, check, value):
 class Floor:
     """One row's world; a context manager."""
 
-    def __init__(self, lines=1, units=UNITS, baud=19200, sim=(), text=None, tcp=False):
+    def __init__(self, lines=1, units=UNITS, baud=19200, sim=(), text=None, tcp=False, line_more=""):
         self.baud, self.sim_options = baud, sim
         self.names = [f"line{number}" for number in range(lines)]
         self.units, self.text, self.tcp = units, text or profile(), tcp
+        self.line_more = line_more
         self.jobs = 0
 
     def __enter__(self):
         from world import World, devices, rtu, tcp
         self.world = World().__enter__()
         self.broker = self.world.broker()
-        lines = [tcp(name, 1) if self.tcp else rtu(name, baud=self.baud) for name in self.names]
+        lines = [tcp(name, 1) if self.tcp else rtu(name, baud=self.baud, more=self.line_more)
+                 for name in self.names]
         self.config = self.world.site(
             lines, [devices(f"{name}-##", name, f"1-{self.units}", "bench")
                     for name in self.names], [self.text], self.broker)

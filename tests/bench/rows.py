@@ -8,8 +8,8 @@ import threading
 import time
 import tty
 
-from floor import (READ, ROOT, UNITS, WRITE, WRITE_10, WRITE_READ, Floor, cpu_s, limit_s, private_kb,
-                   profile, wakes)
+from floor import (READ, ROOT, UNITS, WRITE, WRITE_10, WRITE_READ, Floor, broadcast_s, cpu_s, limit_s,
+                   private_kb, profile, wakes)
 
 
 class Row:
@@ -183,6 +183,22 @@ def polled(runs):
         times = [floor.timed(floor.write()) / limit_s([WRITE]) for _ in range(runs)]
         return [Row("while polling would fill 58 % of the line", 1.06, times,
                     note=f"idle, polls fill {rate * 100:.0f} %; {silence_note(floor)}")]
+
+
+def broadcast(runs):
+    """One value for all 31 by one broadcast frame, then 31 read-backs."""
+    least = broadcast_s(WRITE, 0.1) + limit_s([READ])
+    with Floor(text=profile(checked="write_with = 6; broadcast = true;"),
+               line_more="broadcast_ms = 100;") as floor:
+        floor.start()
+        floor.write()
+        times, asked = [], 0
+        for _ in range(runs):
+            before = floor.broken()[1]
+            times.append(floor.timed(floor.write("checked")) / least)
+            asked = floor.broken()[1] - before
+        return [Row("one value for all by broadcast, read back", 1.05, times,
+                    note=f"{asked} frames a job, {silence_note(floor)}")]
 
 
 def reboots(runs):
@@ -363,5 +379,5 @@ def ten_thousand(_):
             Row("memory of a site of 124 devices", 4.0, [floor / 1024], unit=" MB")]
 
 
-ROWS = [plain, checked, many_lines, hogs, never_met, known_dead, lossy, polled, patch, write_read, reboots,
+ROWS = [plain, checked, many_lines, hogs, never_met, known_dead, lossy, polled, patch, write_read, broadcast, reboots,
         judged, first_byte, calls, idle, slow_baud, fast_baud, ten_thousand]

@@ -210,8 +210,27 @@ static void obey(struct world *world, struct world_device *device,
     }
 }
 
+static void obey_all(struct world *world, struct work *work, int64_t started_us)
+{
+    size_t line = world->site->devices[work->device].line;
+
+    world->broadcasts++;
+    for (size_t i = 0; i < world->site->device_count; i++) {
+        struct world_device *device = &world->devices[i];
+
+        if (world->site->devices[i].line == line && !device->dead && !device->aloof)
+            obey(world, device, &work->operation);
+    }
+    work->answer = (struct answer){
+        .reached = true, .started_us = started_us, .ended_us = world->now.boot_us};
+}
+
 static void answer(struct world *world, struct work *work, int64_t started_us)
 {
+    if (work->operation.unit == 0) {
+        obey_all(world, work, started_us);
+        return;
+    }
     struct world_device *device = &world->devices[work->device];
     const struct operation *operation = &work->operation;
     bool writes = operation->kind != OPERATION_READ;
@@ -249,7 +268,8 @@ static void give(struct world *world, size_t index, struct work *work)
     struct world_line *line = &world->lines[index];
     struct world_device *device = &world->devices[work->device];
     int64_t starts_us = line->count ? line->ends_us[line->count - 1] : world->now.boot_us;
-    bool silent = device->dead || starts_us < device->silent_until_us;
+    bool silent = work->operation.unit == 0 || device->dead ||
+                  starts_us < device->silent_until_us; /* takes all of its time */
 
     for (unsigned i = 0; i < line->count; i++)
         assert_int_not_equal(line->out[i]->device, work->device); /* one item a device */

@@ -25,6 +25,7 @@ struct world_device {
     char id[32];
     bool dead;
     bool deaf;         /* accepts writes and keeps its values */
+    bool aloof;        /* does not hear what is sent to all */
     uint8_t exception; /* of every write */
     uint16_t missing;  /* reads over this register are refused; 0: none */
     int64_t reboot_us; /* how long a write to "control" makes it silent */
@@ -71,6 +72,7 @@ struct world {
     size_t job_count;
     uint64_t frames;    /* operations that were begun */
     size_t order[4096]; /* devices in the order of their operations */
+    unsigned broadcasts;
 };
 
 /* Devices "d0", "d1" ... spread evenly over lines "line0" ... ; profile as the enum above. */
