@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/trust.h"
+#include "jobs/timetext.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -19,14 +20,36 @@ struct moment gateway_now(struct gateway *gateway)
     int64_t boot_us = clock_boot_us();
 
     /* Trust, once won, stays: a service that loses its peers does not unset the clock. */
-    if (!gateway->trusted && boot_us >= gateway->trust_looked_us) {
-        gateway->trusted =
-            gateway->site->clock_trust ||
-            (clock_is_trusted() &&
-             (!gateway->engine || clock_wall_ms() >= engine_newest_ms(gateway->engine)));
+    if (!gateway->trusted && gateway->recalled && boot_us >= gateway->trust_looked_us) {
+        gateway->trusted = !gateway_doubt(gateway);
         gateway->trust_looked_us = boot_us + 1000000;
     }
     return clock_now(gateway->trusted);
+}
+
+const char *gateway_doubt(const struct gateway *gateway)
+{
+    const char *doubt = NULL;
+
+    if (gateway->trusted || gateway->site->clock_trust)
+        return NULL;
+    doubt = clock_doubt();
+    if (!doubt && clock_wall_ms() < engine_newest_ms(gateway->engine))
+        doubt = "it is earlier than what the store has seen before";
+    return doubt;
+}
+
+void gateway_trust_clock(struct gateway *gateway)
+{
+    char text[TIMETEXT_SIZE];
+
+    timetext_format(text, clock_wall_ms());
+    log_warning("clock: trusted by hand: it is %s", text);
+    gateway->trusted = true;
+    if (gateway->iothub)
+        iothub_trust_clock(gateway->iothub);
+    engine_tick(gateway->engine, gateway_now(gateway));
+    gateway_pump(gateway);
 }
 
 static void arm_timer(struct gateway *gateway)

@@ -1,4 +1,5 @@
 #include "gateway_private.h"
+#include "jobs/timetext.h"
 
 #include <errno.h>
 
@@ -55,6 +56,23 @@ static bool is_trusted(void *ctx)
     return gateway_now(ctx).trusted;
 }
 
+static void trust_clock(void *ctx)
+{
+    gateway_trust_clock(ctx);
+}
+
+static void add_clock_status(struct gateway *gateway, json_t *status)
+{
+    bool trusted = gateway_now(gateway).trusted;
+    char text[TIMETEXT_SIZE];
+
+    timetext_format(text, clock_wall_ms());
+    json_object_set_new(status, "clockTrusted", json_boolean(trusted));
+    json_object_set_new(status, "clock",
+                        json_pack("{s:s, s:b, s:s*}", "time", text, "trusted", (int)trusted,
+                                  "why", gateway_doubt(gateway)));
+}
+
 static void add_iothub_status(const struct gateway *gateway, json_t *status)
 {
     struct iothub_status hub;
@@ -75,6 +93,7 @@ static void add_status(void *ctx, json_t *status)
     struct broker_status broker;
     struct store_state store;
 
+    add_clock_status(gateway, status);
     store_state(gateway->store, &store);
     json_object_update_new(
         json_object_get(status, "store"),
@@ -131,6 +150,7 @@ int gateway_open_links(struct gateway *gateway, char *why, size_t size)
                                .request = on_api_request,
                                .status = add_status,
                                .trusted = is_trusted,
+                               .trust_clock = trust_clock,
                                .tally = gateway->tally,
                                .ctx = gateway};
     int r;

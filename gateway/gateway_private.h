@@ -40,6 +40,7 @@ struct gateway {
     struct iothub *iothub;
     struct event *iothub_event;
     struct api *api;
+    bool recalled; /* what the store holds is known, the newest time among it */
     bool trusted, ready, stopping;
     bool unsafe; /* the disk did not take the last records: it may hang */
     int64_t trust_looked_us, stop_us;
@@ -49,6 +50,9 @@ struct gateway {
 
 /* gateway.c */
 struct moment gateway_now(struct gateway *gateway);
+/* NULL: the wall clock is trusted; else why it is not, a constant. */
+const char *gateway_doubt(const struct gateway *gateway);
+void gateway_trust_clock(struct gateway *gateway); /* somebody has looked at it */
 void gateway_pump(struct gateway *gateway); /* carries out what the engine wants now */
 struct event *gateway_listen(struct gateway *gateway, int fd, event_callback_fn callback,
                              void *ctx);

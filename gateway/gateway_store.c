@@ -59,12 +59,14 @@ int gateway_restore(struct gateway *gateway, char *why, size_t size)
     struct store_state state;
     struct record *record;
 
-    if (!gateway_is_durable(gateway))
+    gateway->recalled = !gateway_is_durable(gateway);
+    if (gateway->recalled)
         return 0;
     while ((record = store_recall(gateway->store))) {
         engine_recall(gateway->engine, record);
         record_free(record);
     }
+    gateway->recalled = true;
     store_state(gateway->store, &state);
     if (state.why[0]) {
         snprintf(why, size, "%s", state.why);

@@ -22,6 +22,7 @@ static const struct command commands[] = {
     {"write", command_write, "write points of a device"},
     {"call", command_call, "call a method of a device"},
     {"job", command_job, "submit, list, show, watch, cancel jobs"},
+    {"clock", command_clock, "is the time of day trusted?"},
     {"cert", command_cert, "make a certificate for HTTPS"},
 };
 

@@ -21,15 +21,20 @@ static bool is_synchronised(void)
     return r >= 0 && r != TIME_ERROR && !(state.status & STA_UNSYNC);
 }
 
-bool clock_is_trusted(void)
+const char *clock_doubt(void)
 {
     if (clock_wall_ms() < (int64_t)JOBGATE_BUILD_TIME * 1000)
-        return false;
+        return "it is earlier than the day on which this program was built";
     if (is_synchronised())
-        return true;
+        return NULL;
     for (unsigned i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
         if (access(services[i], F_OK) == 0)
-            return false;
+            return "the system's time service has not set it yet";
     }
-    return true;
+    return NULL;
+}
+
+bool clock_is_trusted(void)
+{
+    return !clock_doubt();
 }

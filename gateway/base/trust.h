@@ -10,5 +10,7 @@
 /* True once the kernel is told that the clock is synchronised, or where no service would ever
    do that; never while the clock is earlier than this program's build. */
 bool clock_is_trusted(void);
+/* The same in words: NULL, or why the clock may not be believed; a constant. */
+const char *clock_doubt(void);
 
 #endif

@@ -21,6 +21,7 @@ int command_read(int argc, char **argv);
 int command_write(int argc, char **argv);
 int command_call(int argc, char **argv);
 int command_job(int argc, char **argv);
+int command_clock(int argc, char **argv);
 int command_cert(int argc, char **argv);
 
 #endif

@@ -26,7 +26,8 @@ struct api_settings {
     void (*request)(void *ctx, struct request *request);
     /* Adds members of links and store to the status document. */
     void (*status)(void *ctx, json_t *status);
-    bool (*trusted)(void *ctx); /* is the clock? Without it no signature can be judged */
+    bool (*trusted)(void *ctx);     /* is the clock? Without it no signature can be judged */
+    void (*trust_clock)(void *ctx); /* from now on it is */
     void *ctx;
 };
 

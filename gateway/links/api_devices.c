@@ -298,32 +298,3 @@ void post_write(struct exchange *exchange)
                         "{\"<point>\": value, ...} is wanted");
     json_decref(body);
 }
-
-void get_health(struct exchange *exchange)
-{
-    exchange_send_text(exchange, 200, "{\"status\":\"ok\"}");
-}
-
-/* What the load of a line is found by, and how often the wire was in trouble. */
-static void add_counts(const struct tally *tally, json_t *lines)
-{
-    for (size_t i = 0; i < tally->line_count; i++) {
-        json_t *line = json_array_get(lines, i);
-        const struct tally_line *counts = &tally->lines[i];
-
-        json_object_set_new(line, "busySeconds", json_real((double)counts->busy_us / 1e6));
-        json_object_set_new(line, "frames", json_integer((json_int_t)counts->frames));
-    }
-}
-
-void get_status(struct exchange *exchange)
-{
-    const struct api_settings *settings = &exchange->api->settings;
-    json_t *status = engine_status_json(settings->engine, clock_now(true));
-
-    if (status && settings->status)
-        settings->status(settings->ctx, status);
-    if (settings->tally)
-        add_counts(settings->tally, json_object_get(status, "lines"));
-    exchange_send_json(exchange, 200, status);
-}

@@ -240,8 +240,11 @@ void patch_twin(struct exchange *exchange);
 void post_method(struct exchange *exchange);
 void post_read(struct exchange *exchange);
 void post_write(struct exchange *exchange);
+
+/* --- api_status.c --- */
 void get_health(struct exchange *exchange);
 void get_status(struct exchange *exchange);
+void post_clock_trust(struct exchange *exchange);
 
 /* --- api_events.c --- */
 void get_events(struct exchange *exchange);

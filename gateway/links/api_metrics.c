@@ -260,9 +260,6 @@ void get_metrics(struct exchange *exchange)
     json_t *status = engine_status_json(settings->engine, clock_now(true));
     struct evbuffer *text = evbuffer_new();
 
-    if (settings->trusted)
-        json_object_set_new(status, "clockTrusted",
-                            json_boolean(settings->trusted(settings->ctx)));
     if (status && text && settings->tally) {
         if (settings->status)
             settings->status(settings->ctx, status);

@@ -171,6 +171,11 @@ void iothub_report(struct iothub *iothub, const struct report *report)
     send_due(iothub);
 }
 
+void iothub_trust_clock(struct iothub *iothub)
+{
+    hub_thread_trust_clock(iothub->thread);
+}
+
 void iothub_status(const struct iothub *iothub, struct iothub_status *status)
 {
     hub_thread_status(iothub->thread, status);

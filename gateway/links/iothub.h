@@ -38,6 +38,7 @@ struct request *iothub_take(struct iothub *iothub);
 /* Answers to requests of this link, and the reported documents and states of all devices. The
    report stays the caller's. */
 void iothub_report(struct iothub *iothub, const struct report *report);
+void iothub_trust_clock(struct iothub *iothub); /* whatever the system says of it */
 void iothub_status(const struct iothub *iothub, struct iothub_status *status);
 
 #endif

@@ -9,6 +9,8 @@
 #include "links/iothub_thread.h"
 #include "links/link_end.h"
 
+#include <stdatomic.h>
+
 /* From the loop (and for refusals from Paho's threads) to the thread. */
 struct hub_out {
     size_t device;
@@ -33,6 +35,7 @@ struct hub_thread {
     bool stop, all_told;
     int64_t next_connect_us, clock_offset_ms, trust_look_us;
     bool trusted;
+    atomic_bool trust; /* set from outside: the clock is right */
     unsigned told; /* troubles logged since tell_us */
     unsigned untold_troubles;
     int64_t tell_us;

@@ -43,6 +43,7 @@ struct hub_news *hub_thread_take(struct hub_thread *thread);
 void hub_thread_send(struct hub_thread *thread, size_t device, uint32_t generation,
                      struct outgoing *message);
 void hub_thread_want(struct hub_thread *thread, size_t device, bool wanted);
+void hub_thread_trust_clock(struct hub_thread *thread);
 void hub_thread_status(struct hub_thread *thread, struct iothub_status *status);
 
 #endif
