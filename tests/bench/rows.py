@@ -10,6 +10,7 @@ import tty
 
 from floor import (READ, ROOT, UNITS, WRITE, WRITE_10, WRITE_READ, Floor, broadcast_s, cpu_s, limit_s,
                    private_kb, profile, wakes)
+from rest import rest
 
 
 class Row:
@@ -380,4 +381,4 @@ def ten_thousand(_):
 
 
 ROWS = [plain, checked, many_lines, hogs, never_met, known_dead, lossy, polled, patch, write_read, broadcast, reboots,
-        judged, first_byte, calls, idle, slow_baud, fast_baud, ten_thousand]
+        judged, first_byte, calls, idle, rest, slow_baud, fast_baud, ten_thousand]
