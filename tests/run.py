@@ -229,6 +229,16 @@ def valgrind(count, word):
         count.add(f"valgrind: {name}", None if status == 0 else f"{said(status)}\n{text[-6000:]}")
 
 
+def soak(count, word):
+    """One busy minute and forty simulated days: long enough to see what grows with each job."""
+    if word and word not in "soak":
+        return
+    status, text = run([sys.executable, str(ROOT / "tests" / "soak" / "soak.py"), "--minutes", "1",
+                        "--days", "40"], 400)
+    count.add("soak: what a gateway holds is level",
+              None if status == 0 else f"{said(status)}\n{text[-6000:]}")
+
+
 def main():
     parser = argparse.ArgumentParser(usage="./dev test [--all] [-k WORD]")
     parser.add_argument("-k", metavar="WORD", help="only tests whose name has WORD")
@@ -251,6 +261,7 @@ def main():
     if wanted.all:
         fuzz(count, 30)
         valgrind(count, wanted.k)
+        soak(count, wanted.k)
     return count.close()
 
 

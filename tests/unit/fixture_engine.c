@@ -154,6 +154,8 @@ static void take_records(struct world *world)
     while ((record = engine_take_record(world->engine))) {
         assert_int_equal(record->number, world->kept + 1);
         world->kept = record->number;
+        if (world->keeps)
+            world->keeps(world, record);
         if (world->survives) {
             log_record(world, record);
             continue;

@@ -64,6 +64,7 @@ struct world {
     uint64_t cut_keeps; /* world_cut(): of what was given, so much was safe and not yet said */
     bool other_boot;    /* world_cut(): the machine was started again, not only the gateway */
     void (*report)(struct world *world, const struct report *report); /* sees each, or NULL */
+    void (*keeps)(struct world *world, const struct record *record);  /* sees each, or NULL */
     void (*obeyed)(struct world *world, size_t device, const struct operation *operation);
     struct report *reports[WORLD_REPORTS];
     int64_t reported_us[WORLD_REPORTS];
