@@ -88,8 +88,19 @@ uint64_t keep_status(struct engine *engine, const struct job *job, struct moment
     return number;
 }
 
+/* Does its beginning say anything that its end, or its being without a record, does not? A task
+   that only sets one state is simply carried out again. */
+static bool is_worth_a_record(const struct plan *plan)
+{
+    const struct plan_step *step = plan->steps;
+
+    return plan->step_count != 1 || step->kind != PLAN_WRITE || step->class != CLASS_STATE;
+}
+
 void keep_handed(struct engine *engine, const struct task *task)
 {
+    if (!task->own_plan && !is_worth_a_record(task->run->plan))
+        return;
     json_t *kept = json_pack("{s:I}", "started", (json_int_t)task->started_ms);
     json_t *names = json_array();
 

@@ -332,24 +332,15 @@ static void resume_task(struct engine *engine, struct task *task, struct moment 
     task->handed = task->journal = NULL;
 }
 
-/* A hand-over is recorded in time, but no frame waits until that is safe: of the tasks that are
-   next on a line some may have begun, and nobody knows which. */
-enum { MAYBE_BEGUN = 32 };
-
-static void mark_maybe(struct engine *engine, struct job *job)
+/* A frame that sets a state waits for no record, so that any task without one may have begun.
+ */
+static void mark_maybe(struct job *job)
 {
-    size_t *marked = calloc(engine->site->line_count + 1, sizeof(*marked));
-
-    if (!marked)
-        abort();
     for (size_t i = 0; i < job->task_count; i++) {
         struct task *task = &job->tasks[i];
-        size_t line = engine->site->devices[task->device].line;
 
-        if (!task->record && !task->handed && !task->journal)
-            task->maybe = marked[line]++ < MAYBE_BEGUN;
+        task->maybe = !task->record && !task->handed && !task->journal;
     }
-    free(marked);
 }
 
 static void resume_job(struct engine *engine, struct job *job, struct moment now)
@@ -360,7 +351,7 @@ static void resume_job(struct engine *engine, struct job *job, struct moment now
 
     if (job->held && !job_is_over(job))
         hold_end(engine, job, now);
-    mark_maybe(engine, job);
+    mark_maybe(job);
     for (size_t i = 0; i < job->task_count; i++) {
         if (!job->tasks[i].record)
             resume_task(engine, &job->tasks[i], now);

@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Of a database that is made now. The log takes whole pages: smaller ones carry less that has
-   not changed, larger ones hold more than one outcome. */
-#define PAGE_SIZE "4096"
+/* Of a database that is made now. A commit writes whole pages, most of them for little: on a
+   line of 31 pages of 4096 bytes cost 3.0 KB a task, these 1.4. */
+#define PAGE_SIZE "1024"
 
 /* --- opening --- */
 

@@ -66,6 +66,23 @@ const char *const store_steps[] = {
     "  number INTEGER NOT NULL,"
     "  wear TEXT NOT NULL"
     ") STRICT, WITHOUT ROWID;",
+
+    /* Tasks with row numbers: what ends is put at the end of the table, into few pages. */
+    "CREATE TABLE task_new ("
+    "  job INTEGER NOT NULL REFERENCES job(number) ON DELETE CASCADE,"
+    "  device TEXT NOT NULL,"
+    "  number INTEGER NOT NULL,"
+    "  handed TEXT,"
+    "  intent INTEGER NOT NULL DEFAULT 0,"
+    "  journal TEXT,"
+    "  outcome TEXT,"
+    "  told INTEGER NOT NULL DEFAULT 0,"
+    "  PRIMARY KEY (job, device)"
+    ") STRICT;"
+    "INSERT INTO task_new SELECT job, device, number, handed, intent, journal, outcome, told"
+    "  FROM task;"
+    "DROP TABLE task;"
+    "ALTER TABLE task_new RENAME TO task;",
 };
 
 const size_t store_step_count = sizeof(store_steps) / sizeof(store_steps[0]);

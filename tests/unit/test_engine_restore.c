@@ -472,6 +472,33 @@ static void a_call_beside_a_job_waits_for_no_company(void **state)
     world_deinit(&world);
 }
 
+/* However long the disk hung: what was obeyed is never said not to have begun. */
+static void after_a_hung_disk_no_task_is_said_not_to_have_begun(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 60);
+    world.fixture.method.repeatable = true;
+    world_method_write(&world);
+    world_open(&world);
+    world_go(&world, "night", "*");
+    world_run(&world, 10000);
+    world.store_stalls = true;
+    world.safe_us = MOMENT_NEVER;
+    world_run(&world, SECONDS);
+    assert_true(world.devices[40].writes > 0);
+    world_cut(&world, false);
+    world.store_stalls = false;
+    world_cancel(&world, LINK_BROKER, "night");
+    world_finish(&world);
+    for (size_t i = 0; i < 60; i++) {
+        if (world.devices[i].writes > 0)
+            assert_error(&world, "night", world.devices[i].id, "Interrupted");
+    }
+    world_deinit(&world);
+}
+
 static void a_twin_is_kept(void **state)
 {
     struct world world;
@@ -578,6 +605,7 @@ int main(void)
         cmocka_unit_test(the_last_outcome_and_the_end_share_a_commit_at_once),
         cmocka_unit_test(an_outcome_before_a_known_dead_device_goes_at_once),
         cmocka_unit_test(a_call_beside_a_job_waits_for_no_company),
+        cmocka_unit_test(after_a_hung_disk_no_task_is_said_not_to_have_begun),
         cmocka_unit_test(a_twin_is_kept),
         cmocka_unit_test(a_patch_cut_off_from_its_twin_is_taken_again),
         cmocka_unit_test(a_job_cut_off_from_its_patches_is_not_superseded),

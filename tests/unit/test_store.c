@@ -318,6 +318,27 @@ static void a_file_without_a_version_is_brought_up_to_date(void **state)
     folder_free(folder);
 }
 
+static void tasks_of_an_older_version_are_taken_over(void **state)
+{
+    char *folder = folder_new();
+
+    (void)state;
+    store_free(open_at(folder));
+    run_sql(
+        folder,
+        "DROP TABLE task; CREATE TABLE task (job INTEGER NOT NULL REFERENCES job(number) "
+        "ON DELETE CASCADE, device TEXT NOT NULL, number INTEGER NOT NULL, handed TEXT, "
+        "intent INTEGER NOT NULL DEFAULT 0, journal TEXT, outcome TEXT, told INTEGER NOT "
+        "NULL DEFAULT 0, PRIMARY KEY (job, device)) STRICT, WITHOUT ROWID;"
+        "INSERT INTO job (number, id, request, tasks) VALUES (1, 'night', '{}', '[]');"
+        "INSERT INTO task (job, device, number, outcome) VALUES (1, 'r1', 2, 'o1');"
+        "INSERT INTO task (job, device, number, journal, intent) VALUES (1, 'r2', 3, 'j', 1);"
+        "PRAGMA user_version = 3");
+    assert_recalled(folder, "1 night - {}\n9 night - []\n2 night r2 -\n3 night r2 j\n"
+                            "5 night r1 o1\n");
+    folder_free(folder);
+}
+
 static void a_newer_version_is_left_alone(void **state)
 {
     char *folder = folder_new(), why[400];
@@ -409,6 +430,7 @@ int main(void)
         cmocka_unit_test(what_gathers_goes_into_few_commits),
         cmocka_unit_test(two_programs_never_share_a_state),
         cmocka_unit_test(a_file_without_a_version_is_brought_up_to_date),
+        cmocka_unit_test(tasks_of_an_older_version_are_taken_over),
         cmocka_unit_test(a_newer_version_is_left_alone),
         cmocka_unit_test(a_file_that_is_no_database_is_refused),
         cmocka_unit_test(a_damaged_page_is_found_at_the_start),
