@@ -169,7 +169,7 @@ void peers_welcome(struct peers *peers, const char *address, int64_t now_us);
 /* Counts a refusal; how many ms its answer shall wait. */
 unsigned peers_refuse(struct peers *peers, const char *address, int64_t now_us);
 
-/* --- api_access.c: who may do what --- */
+/* --- api_keys.c, api_access.c, api_session.c: who may do what --- */
 int access_open(struct api *api, char *why, size_t why_size);
 int access_reload(struct api *api, char *why, size_t why_size); /* the old stays on failure */
 void access_close(struct access *access);

@@ -223,3 +223,24 @@ bool http_tag_matches(const char *header, const char *tag)
     return (size == 1 && *header == '*') ||
            (size == strlen(tag) && memcmp(header, tag, size) == 0);
 }
+
+bool http_cookie_find(char *value, size_t size, const char *header, const char *name)
+{
+    size_t name_size = strlen(name);
+
+    while (header && *header) {
+        header += strspn(header, "; ");
+        if (strncmp(header, name, name_size) == 0 && header[name_size] == '=') {
+            const char *from = header + name_size + 1;
+            size_t found = strcspn(from, "; ");
+
+            if (found >= size)
+                return false;
+            memcpy(value, from, found);
+            value[found] = '\0';
+            return true;
+        }
+        header += strcspn(header, ";");
+    }
+    return false;
+}

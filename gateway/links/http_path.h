@@ -1,6 +1,6 @@
 /*
- * HTTP path: what stands in a request's first line, taken apart once and decoded once, and the
- * tokens that name the next page of a list.
+ * HTTP path: what stands in a request's first line, taken apart once and decoded once, the
+ * tokens that name the next page of a list, and what stands in small headers.
  *
  * Pure; any thread. Written for hostile input: whatever is odd is refused whole.
  */
@@ -45,6 +45,10 @@ int http_token_read(char **ret, const char *list, const char *token); /* 0, E_FO
 
 /* 1 to `most` as decimal digits, larger is `most`; HTTP_PATH_E_FORM for all else. */
 int http_count_parse(size_t *ret, const char *text, size_t most);
+
+/* The value of the first cookie of that name, at most size - 1 characters. False: there is
+   none, it is longer, or header is NULL. (RFC 6265, 5.4: pairs between "; ") */
+bool http_cookie_find(char *value, size_t size, const char *header, const char *name);
 
 /* "*", "\"*\"", "tag", "\"tag\"", "W/\"tag\"": is it any, or this tag? (RFC 9110, 13.1.1) */
 bool http_tag_matches(const char *header, const char *tag);

@@ -41,6 +41,14 @@ static void look_at_token(const char *text)
     free(token);
 }
 
+static void look_at_cookie(const char *text)
+{
+    char value[9];
+
+    if (http_cookie_find(value, sizeof(value), text, "__Host-jobgate"))
+        assert(strlen(value) < sizeof(value) && strstr(text, value) && !strpbrk(value, "; "));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     char *text = malloc(size + 1);
@@ -51,6 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     text[size] = '\0';
     look_at_target(text);
     look_at_token(text);
+    look_at_cookie(text);
     if (http_count_parse(&count, text, 100) == 0)
         assert(count >= 1 && count <= 100);
     http_tag_matches(text, "AAAAAAAAAAc=");

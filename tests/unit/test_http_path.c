@@ -156,6 +156,21 @@ static void a_tag_matches_in_every_spelling(void **state)
     assert_false(http_tag_matches("\"", "AAAA="));
 }
 
+static void a_cookie_is_found_among_others(void **state)
+{
+    (void)state;
+    char value[8];
+
+    assert_true(http_cookie_find(value, sizeof(value), "theme=dark; key=abc; lang=de", "key"));
+    assert_string_equal(value, "abc");
+    assert_true(http_cookie_find(value, sizeof(value), ";;key=", "key"));
+    assert_string_equal(value, "");
+    assert_false(http_cookie_find(value, sizeof(value), "monkey=abc", "key"));
+    assert_false(http_cookie_find(value, sizeof(value), "keys=abc; key", "key"));
+    assert_false(http_cookie_find(value, sizeof(value), "key=12345678", "key"));
+    assert_false(http_cookie_find(value, sizeof(value), NULL, "key"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +184,7 @@ int main(void)
         cmocka_unit_test(made_up_tokens_are_refused),
         cmocka_unit_test(a_count_is_at_least_one_and_capped),
         cmocka_unit_test(a_tag_matches_in_every_spelling),
+        cmocka_unit_test(a_cookie_is_found_among_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
