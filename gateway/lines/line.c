@@ -6,7 +6,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 struct work *work_new(void)
@@ -45,6 +47,27 @@ static int start_thread(struct line *line)
     return 0;
 }
 
+/* The site that the settings stand in may go before the line does. */
+static int copy_settings(struct line *line, const struct adapter_settings *settings)
+{
+    line->settings = *settings;
+    line->settings.line = line->name = settings->line ? strdup(settings->line) : NULL;
+    line->settings.port = line->port = settings->port ? strdup(settings->port) : NULL;
+    line->settings.host = line->host = settings->host ? strdup(settings->host) : NULL;
+    return (settings->line && !line->name) || (settings->port && !line->port) ||
+                   (settings->host && !line->host)
+               ? -ENOMEM
+               : 0;
+}
+
+static void free_memory(struct line *line)
+{
+    free(line->name);
+    free(line->port);
+    free(line->host);
+    free(line);
+}
+
 int line_open(struct line **ret, const struct adapter *adapter,
               const struct adapter_settings *settings)
 {
@@ -54,8 +77,10 @@ int line_open(struct line **ret, const struct adapter *adapter,
     if (!line)
         return -ENOMEM;
     line->adapter = adapter;
-    line->settings = *settings;
     line->due_us = MOMENT_NEVER;
+    r = copy_settings(line, settings);
+    if (r < 0)
+        goto fail_line;
     line->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (line->stop_fd < 0) {
         r = -errno;
@@ -87,7 +112,7 @@ fail_give_fd:
 fail_stop_fd:
     close(line->stop_fd);
 fail_line:
-    free(line);
+    free_memory(line);
     return r;
 }
 
@@ -168,6 +193,22 @@ void line_close(struct line *line)
     line->closed = true;
 }
 
+bool line_leave(struct line *line, int patience_ms)
+{
+    struct timespec until;
+
+    if (line->closed)
+        return true;
+    ring(line->stop_fd);
+    clock_gettime(CLOCK_REALTIME,
+                  &until); /* the only clock that it takes; a jump costs a look */
+    until.tv_nsec += (long)patience_ms * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    line->closed = pthread_timedjoin_np(line->thread, NULL, &until) == 0;
+    return line->closed;
+}
+
 void line_free(struct line *line)
 {
     struct work *work;
@@ -181,5 +222,5 @@ void line_free(struct line *line)
     pthread_mutex_destroy(&line->lock);
     close(line->give_fd);
     close(line->stop_fd);
-    free(line);
+    free_memory(line);
 }

@@ -18,6 +18,7 @@
 struct work {
     uint64_t number; /* the loop's own, to find the task again */
     size_t device;   /* index in the site; the line does not look at it */
+    uint64_t turn;   /* likewise: names this hand-over, whatever becomes of the indexes */
     struct operation operation;
     struct limits limits;
     struct answer answer;
@@ -30,12 +31,15 @@ struct line;
 
 enum { LINE_E_FULL = 1 };
 
-/* Starts the thread, which opens the port. The settings' strings must outlive the line. */
+/* Starts the thread, which opens the port. The settings are copied. */
 int line_open(struct line **ret, const struct adapter *adapter,
               const struct adapter_settings *settings);
 /* Ends the thread at a frame's end (at most 300 ms for a pending answer), closes the port.
    What was given and not taken can be taken until line_free(). */
 void line_close(struct line *line);
+/* The same without waiting for longer than that: false, it has not ended yet and is asked again
+   later. Nothing may be given meanwhile. */
+bool line_leave(struct line *line, int patience_ms);
 void line_free(struct line *line); /* frees what was not taken too */
 
 /* 0; or LINE_E_FULL: two were given and not taken back, and the item stays the caller's. */

@@ -19,7 +19,8 @@ enum line_state { LINE_OPENING, LINE_UP, LINE_DOWN };
 
 struct line {
     const struct adapter *adapter;
-    struct adapter_settings settings;
+    struct adapter_settings settings; /* its strings are the next three */
+    char *name, *port, *host;
     int stop_fd; /* readable for good once the line is to stop */
     int give_fd; /* readable when something was given */
     struct queue *back;
