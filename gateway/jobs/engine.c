@@ -73,6 +73,14 @@ static void free_jobs(struct engine *engine)
     }
 }
 
+void device_deinit(struct device_state *state)
+{
+    twin_deinit(&state->twin);
+    free(state->last_outcome);
+    json_decref(state->last_patch);
+    wears_deinit(&state->wears);
+}
+
 void engine_free(struct engine *engine)
 {
     if (!engine)
@@ -91,18 +99,15 @@ void engine_free(struct engine *engine)
     }
     for (size_t i = 0; i < EARLY_CANCELS_MOST; i++)
         free(engine->early_cancels[i]);
-    for (size_t i = 0; engine->devices && i < engine->site->device_count; i++) {
-        twin_deinit(&engine->devices[i].twin);
-        free(engine->devices[i].last_outcome);
-        json_decref(engine->devices[i].last_patch);
-        wears_deinit(&engine->devices[i].wears);
-    }
+    for (size_t i = 0; engine->devices && i < engine->site->device_count; i++)
+        device_deinit(&engine->devices[i]);
     for (size_t i = 0; engine->lines && i < engine->site->line_count; i++)
         free(engine->lines[i].devices);
     for (size_t i = 0; engine->old_jobs && i < OLD_JOBS_MOST; i++)
         free(engine->old_jobs[i].id);
     free(engine->old_jobs);
     polls_close(engine);
+    reload_free(engine->reload);
     free(engine->devices);
     free(engine->lines);
     free(engine);

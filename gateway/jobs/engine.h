@@ -54,6 +54,21 @@ void engine_tick(struct engine *engine, struct moment now);
 /* The store takes new work, or why not. */
 void engine_store_state(struct engine *engine, bool takes, const char *why);
 
+/* --- another site, in place of the one that runs --- */
+/* Nothing new begins on the devices that `site` removes, moves or gives another make; tasks
+   that have begun there go on to their end. The site must live until it is taken over or given
+   up (NULL, or another one). 0 or -ENOMEM. */
+int engine_prepare(struct engine *engine, const struct site *site);
+/* Has all that was begun there ended, and is nothing out at a line whose wire changes? Asked
+   again after each event. What cannot end since its line is down is given up after a minute. */
+bool engine_is_prepared(struct engine *engine, struct moment now);
+/* The devices that are waited for, "room-3, room-7"; false: none. */
+bool engine_waits_for(const struct engine *engine, char *text, size_t size);
+/* Takes the prepared site over; the old one is not looked at again. Tasks go by their device's
+   id: those of a device that is gone end with UnknownDevice. Lines go by their name; one that
+   has another wire is unknown until engine_line_state(). 0; or -ENOMEM and nothing changed. */
+int engine_reload(struct engine *engine, struct moment now);
+
 /* --- effects; the caller owns what it takes --- */
 /* Operations that are out at a line at a time: one works, one waits in its slot. */
 enum { ENGINE_LINE_ROOM = 2 };

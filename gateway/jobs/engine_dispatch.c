@@ -83,7 +83,7 @@ static struct task *next_of_device(const struct engine *engine, const struct lin
     if (state->out)
         return NULL;
     if (!task) {
-        task = engine->stopping ? NULL : state->first;
+        task = engine->stopping || state->held ? NULL : state->first;
         if (task && !may_begin(engine, task->job))
             return NULL;
         return task;
@@ -139,7 +139,7 @@ static enum rank look_at(const struct engine *engine, const struct line_state *l
         choice->turn = state->served;
         return rank_of(engine, choice->task);
     }
-    if (state->out || state->running || state->first || engine->stopping)
+    if (state->out || state->running || state->first || state->held || engine->stopping)
         return RANK_COUNT;
     return device_own(engine, choice->device, now, &choice->turn, when);
 }
@@ -170,6 +170,28 @@ static unsigned look_around(struct engine *engine, struct line_state *line, stru
     return ready;
 }
 
+static void take_slot(struct line_state *line, const struct work *work)
+{
+    for (size_t i = 0; i < ENGINE_LINE_ROOM; i++) {
+        if (line->slots[i].turn == 0) {
+            line->slots[i].turn = work->turn;
+            line->slots[i].device = work->device;
+            return;
+        }
+    }
+}
+
+/* The device may have another index than when the work went out. */
+static void leave_slot(struct line_state *line, struct work *work)
+{
+    for (size_t i = 0; i < ENGINE_LINE_ROOM; i++) {
+        if (line->slots[i].turn == work->turn) {
+            work->device = line->slots[i].device;
+            line->slots[i].turn = 0;
+        }
+    }
+}
+
 static struct work *hand_out(struct engine *engine, size_t device, enum rank rank,
                              bool expecting, struct work *work)
 {
@@ -185,7 +207,8 @@ static struct work *hand_out(struct engine *engine, size_t device, enum rank ran
     work->limits.deadline_us = MOMENT_NEVER;
     state->timeout_us = work->limits.timeout_us;
     state->out = true;
-    state->served = ++engine->served;
+    state->served = work->turn = ++engine->served;
+    take_slot(line, work);
     line->out++;
     line->last = rank;
     state->probed = rank == RANK_REPEAT || rank == RANK_DEAD || rank == RANK_PROBE ||
@@ -316,7 +339,7 @@ static struct work *next_work(struct engine *engine, struct line_state *line, st
     struct choice best[RANK_COUNT];
     unsigned ready;
 
-    if (engine->paused) {
+    if (engine->paused || line->held) {
         line->wake_us = MOMENT_NEVER;
         return NULL;
     }
@@ -376,9 +399,10 @@ bool engine_wants_recall(struct engine *engine, size_t index, struct moment now)
            look_around(engine, line, now, best) & 1u << RANK_URGENT;
 }
 
-static void is_back(struct engine *engine, struct line_state *line, size_t device)
+static void is_back(struct engine *engine, struct line_state *line, struct work *work)
 {
-    struct device_state *state = &engine->devices[device];
+    leave_slot(line, work);
+    struct device_state *state = &engine->devices[work->device];
 
     state->out = false;
     line->out--;
@@ -389,9 +413,9 @@ static void is_back(struct engine *engine, struct line_state *line, size_t devic
 
 void engine_recalled(struct engine *engine, size_t index, struct work *work, struct moment now)
 {
+    is_back(engine, &engine->lines[index], work);
     struct task *task = engine->devices[work->device].running;
 
-    is_back(engine, &engine->lines[index], work->device);
     if (broadcast_is_back(&engine->lines[index], work))
         engine->lines[index].cast_out = false;
     else if (task && work->number == task->job->order)
@@ -456,9 +480,9 @@ static void keep_progress(struct engine *engine, const struct task *task,
 void engine_answer(struct engine *engine, size_t index, struct work *work, struct moment now)
 {
     struct line_state *line = &engine->lines[index];
-    struct task *task = engine->devices[work->device].running;
 
-    is_back(engine, line, work->device);
+    is_back(engine, line, work);
+    struct task *task = engine->devices[work->device].running;
     line->operations++;
     line->troubles += work->answer.result != ANSWER_DONE;
     if (broadcast_is_back(line, work)) {

@@ -257,6 +257,8 @@ static void take_patches(struct engine *engine, struct job *job)
     if (job->request->action.kind != ACTION_PATCH)
         return;
     for (size_t i = 0; i < job->task_count; i++) {
+        if (job->tasks[i].device == SITE_NONE)
+            continue; /* removed by a reload before the job began */
         patch_take(engine, &job->tasks[i]);
         keep_twin(engine, job->tasks[i].device);
     }

@@ -30,12 +30,9 @@ static int64_t interval_us(const struct poll_block *block)
 
 /* The first polls of a line are spread over their interval, so that they do not all come at
    once at the start and in every round after it. */
-static int open_device(struct engine *engine, size_t device, size_t nth, size_t of,
-                       struct moment now)
+int poll_open(const struct poll_plan *plan, struct device_state *state, size_t nth, size_t of,
+              struct moment now)
 {
-    const struct poll_plan *plan = plan_of(engine, device);
-    struct device_state *state = &engine->devices[device];
-
     if (plan->block_count == 0)
         return 0;
     state->polls = calloc(plan->block_count, sizeof(*state->polls));
@@ -61,7 +58,10 @@ int polls_open(struct engine *engine, struct moment now)
         const struct line_state *line = &engine->lines[i];
 
         for (size_t k = 0; k < line->device_count; k++) {
-            if (open_device(engine, line->devices[k], k, line->device_count, now) < 0)
+            size_t device = line->devices[k];
+
+            if (poll_open(plan_of(engine, device), &engine->devices[device], k,
+                          line->device_count, now) < 0)
                 return -ENOMEM;
         }
     }

@@ -28,7 +28,7 @@ struct job;
 
 struct task {
     struct job *job;
-    size_t device;
+    size_t device; /* SITE_NONE: it has ended, and a reload has removed its device since */
     enum task_state state;
     enum code code;
     unsigned attempts;
@@ -105,6 +105,7 @@ struct device_state {
     struct task *running;
     struct task *first; /* queue */
     bool out;           /* an operation of it is at the line */
+    bool held;          /* a reload changes it: nothing begins here until that is done */
     bool probed;        /* ... which may well end in a time-out */
     uint64_t served;    /* rising number of its last operation */
     int64_t heard_us;   /* INT64_MIN: never */
@@ -136,7 +137,12 @@ struct line_state {
     enum rank last; /* of the operation that was handed out last */
     bool earned;    /* it had been passed over for long enough: it is not taken back */
     struct turn turn;
-    unsigned out;    /* operations that are at the line */
+    unsigned out; /* operations that are at the line */
+    struct {
+        uint64_t turn; /* 0: free */
+        size_t device;
+    } slots[ENGINE_LINE_ROOM]; /* whose they are */
+    bool held;       /* a reload changes its wire: nothing goes out until that is done */
     unsigned probes; /* of these, such as may well end in a time-out: nothing goes behind */
     bool known, up;
     int64_t down_us;
@@ -175,8 +181,20 @@ enum {
     OLD_JOBS_MOST = 20000,
 };
 
+/* Another site, until it is taken over. Old indexes lead to new ones and back; SITE_NONE: there
+   is none. */
+struct reload {
+    const struct site *site;
+    size_t *device_to, *device_from;
+    bool *changed; /* old device: it is gone, at another place, or of another make */
+    size_t *line_to, *line_from;
+    bool *rewired;      /* old line: it is gone, or another wire */
+    size_t *profile_to; /* where it is the same to the letter */
+};
+
 struct engine {
     const struct site *site;
+    struct reload *reload; /* or NULL */
     const char *version;
     uint64_t boot, calls;
     int64_t since_ms;
@@ -213,6 +231,9 @@ struct engine {
     int64_t wear_wall_ms;   /* ... and the wall clock then; 0: not known, or done with */
     int64_t wear_looked_us; /* that clock at the last tick */
 };
+
+/* engine.c */
+void device_deinit(struct device_state *state); /* but its polls */
 
 /* engine_jobs.c */
 struct job *engine_find_job(const struct engine *engine, const char *id);
@@ -353,6 +374,9 @@ void device_own_answer(struct engine *engine, struct work *work, struct moment n
 
 /* engine_poll.c */
 int polls_open(struct engine *engine, struct moment now);
+/* The nth of so many devices of a line. 0 or -ENOMEM */
+int poll_open(const struct poll_plan *plan, struct device_state *state, size_t nth, size_t of,
+              struct moment now);
 void polls_close(struct engine *engine);
 enum rank poll_due(const struct engine *engine, size_t device, struct moment now,
                    uint64_t *turn, int64_t *when);
@@ -376,6 +400,9 @@ void report_state(struct engine *engine, size_t device);
 void report_gateway(struct engine *engine);
 void reported_changed(struct engine *engine, size_t device, struct moment now);
 void reported_tick(struct engine *engine, struct moment now);
+
+/* engine_reload.c */
+void reload_free(struct reload *reload);
 
 /* engine_select.c */
 struct select {

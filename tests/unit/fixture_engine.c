@@ -212,13 +212,13 @@ static void obey(struct world *world, struct world_device *device,
     }
 }
 
-static void obey_all(struct world *world, struct work *work, int64_t started_us)
+static void obey_all(struct world *world, size_t line, struct work *work, int64_t started_us)
 {
-    size_t line = world->site->devices[work->device].line;
-
     world->broadcasts++;
     for (size_t i = 0; i < world->site->device_count; i++) {
-        struct world_device *device = &world->devices[i];
+        const void *id = world->site->devices[i].id;
+        struct world_device *device =
+            &world->devices[(const struct world_device *)id - world->devices];
 
         if (world->site->devices[i].line == line && !device->dead && !device->aloof)
             obey(world, device, &work->operation);
@@ -227,13 +227,22 @@ static void obey_all(struct world *world, struct work *work, int64_t started_us)
         .reached = true, .started_us = started_us, .ended_us = world->now.boot_us};
 }
 
-static void answer(struct world *world, struct work *work, int64_t started_us)
+/* The device itself: another site may call it by another index. */
+static size_t device_of(const struct world *world, const struct work *work)
+{
+    const void *id = world->site->devices[work->device].id;
+
+    return (size_t)((const struct world_device *)id - world->devices);
+}
+
+static void answer(struct world *world, size_t line, size_t whose, struct work *work,
+                   int64_t started_us)
 {
     if (work->operation.unit == 0) {
-        obey_all(world, work, started_us);
+        obey_all(world, line, work, started_us);
         return;
     }
-    struct world_device *device = &world->devices[work->device];
+    struct world_device *device = &world->devices[whose];
     const struct operation *operation = &work->operation;
     bool writes = operation->kind != OPERATION_READ;
 
@@ -268,18 +277,19 @@ static void answer(struct world *world, struct work *work, int64_t started_us)
 static void give(struct world *world, size_t index, struct work *work)
 {
     struct world_line *line = &world->lines[index];
-    struct world_device *device = &world->devices[work->device];
+    size_t whose = device_of(world, work);
+    struct world_device *device = &world->devices[whose];
     int64_t starts_us = line->count ? line->ends_us[line->count - 1] : world->now.boot_us;
     bool silent = work->operation.unit == 0 || device->dead ||
                   starts_us < device->silent_until_us; /* takes all of its time */
 
     for (unsigned i = 0; i < line->count; i++)
-        assert_int_not_equal(line->out[i]->device, work->device); /* one item a device */
+        assert_int_not_equal(line->whose[i], whose); /* one item a device */
     if (device->operations++ == 0)
         device->first_us = starts_us;
-    world->order[world->frames++ % (sizeof(world->order) / sizeof(world->order[0]))] =
-        work->device;
+    world->order[world->frames++ % (sizeof(world->order) / sizeof(world->order[0]))] = whose;
     line->out[line->count] = work;
+    line->whose[line->count] = whose;
     line->starts_us[line->count] = starts_us;
     line->ends_us[line->count++] =
         starts_us + (silent ? work->limits.timeout_us : world->takes_us);
@@ -302,12 +312,13 @@ static void answer_first(struct world *world, size_t index)
 {
     struct world_line *line = &world->lines[index];
     struct work *work = line->out[0];
-    int64_t took =
-        world->devices[work->device].dead ? work->limits.timeout_us : world->takes_us;
+    size_t whose = line->whose[0];
+    int64_t took = world->devices[whose].dead ? work->limits.timeout_us : world->takes_us;
 
-    answer(world, work, world->now.boot_us - took);
-    world->devices[work->device].last_us = world->now.boot_us;
+    answer(world, index, whose, work, world->now.boot_us - took);
+    world->devices[whose].last_us = world->now.boot_us;
     line->out[0] = line->out[1];
+    line->whose[0] = line->whose[1];
     line->starts_us[0] = line->starts_us[1];
     line->ends_us[0] = line->ends_us[1];
     line->count--;
@@ -336,7 +347,7 @@ static void cut_lines(struct world *world, bool obeyed)
         struct world_device *device;
 
         if (line->count > 0 && obeyed && line->out[0]->operation.kind != OPERATION_READ) {
-            device = &world->devices[line->out[0]->device];
+            device = &world->devices[line->whose[0]];
             if (!device->dead && !device->exception &&
                 line->starts_us[0] >= device->silent_until_us)
                 obey(world, device, &line->out[0]->operation);

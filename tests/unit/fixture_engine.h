@@ -22,7 +22,7 @@ enum { WORLD_SETPOINT, WORLD_MODE, WORLD_CONTROL, WORLD_STATE };
 enum { WORLD_REPORTS = 40000, WORLD_JOBS = 64 };
 
 struct world_device {
-    char id[32];
+    char id[32]; /* first; a site's devices borrow it */
     bool dead;
     bool deaf;         /* accepts writes and keeps its values */
     bool aloof;        /* does not hear what is sent to all */
@@ -37,6 +37,7 @@ struct world_device {
 
 struct world_line {
     struct work *out[ENGINE_LINE_ROOM];
+    size_t whose[ENGINE_LINE_ROOM]; /* index in world.devices, whatever the site's is */
     int64_t starts_us[ENGINE_LINE_ROOM], ends_us[ENGINE_LINE_ROOM];
     unsigned count;
     bool up;
