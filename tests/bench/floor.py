@@ -63,13 +63,13 @@ def private_kb(pid):
 
 
 def cpu_s(pid, but=()):
-    """Seconds of processor so far; `but`: without the threads whose names begin so."""
-    total = 0.0
+    """Seconds of processor so far, user's and system's, as the scheduler counts them: to the
+    nanosecond and whatever else runs. `but`: without the threads whose names begin so."""
+    total = 0
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        name, fields = (task / "stat").read_text().split("(", 1)[1].rsplit(") ", 1)
-        if not name.startswith(tuple(but)):
-            total += sum(int(number) for number in fields.split()[11:13])
-    return total / os.sysconf("SC_CLK_TCK")
+        if not (task / "comm").read_text().startswith(tuple(but)):
+            total += int((task / "schedstat").read_text().split()[0])
+    return total / 1e9
 
 
 def wakes(pid):
@@ -127,9 +127,12 @@ class Floor:
         return statistics.median(bare_loop(self.sim.lines / self.names[0], self.baud, address,
                                            check, 900 + run) for run in range(runs))
 
-    def start(self):
+    def start(self, slow_disk=None):
+        """slow_disk: milliseconds of each flush, in turn, as slow_disk.c reads them."""
         self.before = self.sim.dump()["lines"]
-        self.gateway = self.world.gateway(self.config, "--lines", self.sim.lines)
+        env = {"SLOW_DISK_MS": slow_disk, "LD_PRELOAD": str(
+            ROOT / "build" / "tests" / "bench" / "slow_disk.so")} if slow_disk else None
+        self.gateway = self.world.gateway(self.config, "--lines", self.sim.lines, env=env)
         self.backend = self.world.backend(self.broker)
         self.backend.online()
         return self
@@ -169,6 +172,16 @@ class Floor:
         if len(good) != (wanted or self.units * len(self.names)):
             raise SystemExit(f"bench: {len(good)} good outcomes")
         return max(good)
+
+    def store(self):
+        """What the store says of itself."""
+        return self.world.api(self.gateway).get("/jobgate/v1/status")[2]["store"]
+
+    def wire_s(self, value):
+        """From the first to the last of the writes of this value, as the devices saw them."""
+        seen = [write["ms"] for device in self.sim.dump()["devices"].values()
+                for write in device["writes"] if write["values"] == [value]]
+        return (max(seen) - min(seen)) / 1000
 
     def broken(self):
         """Requests since start() that came before the silence was over, and all requests."""

@@ -80,8 +80,50 @@ def many_lines(runs):
                      zip([cpu_s(floor.pid), cpu_s(floor.pid, ["MQTT"])], used)]
             rows.append(Row(f"{lines} lines of 31, one write", 1.04, times,
                             note=silence_note(floor)))
+    each = share[0] / 100 * took / (runs * lines * UNITS) * 1e6
     rows.append(Row("processor while 8 lines are busy", 5.0, share[:1], unit=" %",
-                    note=f"without Paho's two threads {share[1]:.1f} %"))
+                    note=f"{each:.0f} us a task; without Paho's two threads {share[1]:.1f} %"))
+    return rows
+
+
+def written(runs):
+    """Bytes that a task costs in the store's log, in a small and in a large job."""
+    rows = []
+    for lines in (1, 8):
+        with Floor(lines=lines) as floor:
+            floor.start()
+            floor.write()
+            before = floor.store()
+            for _ in range(runs):
+                floor.write()
+            after = floor.store()
+            tasks = runs * lines * UNITS
+            rows.append(Row(f"written for a task, job of {lines * UNITS}", 2.0,
+                            [(after["bytes"] - before["bytes"]) / tasks / 1000], unit=" KB",
+                            note=f"{(after['commits'] - before['commits']) / runs:.1f} "
+                                 "commits a job"))
+    return rows
+
+
+def slow_disk(runs):
+    """The wire and the whole, where each flush takes long or some of them stall."""
+    rows = []
+    for name, times in (("flush of 30 ms", "30"), ("flush of 100 ms", "100"),
+                        ("4th flush 500 ms", "0,0,0,500")):
+        worst = max(int(number) for number in times.split(",")) / 1000
+        wire, more = [], []
+        with Floor() as floor:
+            bare = floor.bare(min(runs, 3)) / limit_s([WRITE])
+            floor.start(slow_disk=times)
+            floor.write()
+            for _ in range(max(runs, 4)):
+                messages = floor.write()
+                least = limit_s([WRITE])
+                wire.append(floor.wire_s(floor.jobs) / (least * (UNITS - 1) / UNITS))
+                more.append((floor.timed(messages) - least) / worst)
+        rows += [Row(f"{name}: wire, from its first byte", 1 / 0.98, wire, bare),
+                 Row(f"{name}: the whole, above the limit", 3.0, more,
+                     unit="x", note=f"times {worst * 1000:.0f} ms")]
     return rows
 
 
@@ -380,5 +422,5 @@ def ten_thousand(_):
             Row("memory of a site of 124 devices", 4.0, [floor / 1024], unit=" MB")]
 
 
-ROWS = [plain, checked, many_lines, hogs, never_met, known_dead, lossy, polled, patch, write_read, broadcast, reboots,
+ROWS = [plain, checked, many_lines, written, slow_disk, hogs, never_met, known_dead, lossy, polled, patch, write_read, broadcast, reboots,
         judged, first_byte, calls, idle, rest, slow_baud, fast_baud, ten_thousand]
