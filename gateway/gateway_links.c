@@ -80,11 +80,14 @@ static void add_iothub_status(const struct gateway *gateway, json_t *status)
     iothub_status(gateway->iothub, &hub);
     json_object_set_new(
         status, "iothub",
-        json_pack("{s:I, s:I, s:I, s:b, s:s, s:I, s:I, s:I, s:I}", "devices",
+        json_pack("{s:I, s:I, s:I, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "devices",
                   (json_int_t)hub.devices, "connected", (json_int_t)hub.connected, "takenOver",
                   (json_int_t)hub.flapping, "clockTrusted", (int)hub.clock_trusted, "why",
                   hub.text, "received", (json_int_t)hub.received, "sent", (json_int_t)hub.sent,
-                  "refused", (json_int_t)hub.refused, "openCalls", (json_int_t)hub.open_calls));
+                  "refused", (json_int_t)hub.refused, "openCalls", (json_int_t)hub.open_calls,
+                  "telemetrySent", (json_int_t)hub.telemetry_sent, "telemetryWaiting",
+                  (json_int_t)hub.telemetry_waiting, "telemetryDropped",
+                  (json_int_t)hub.telemetry_dropped));
 }
 
 static void add_status(void *ctx, json_t *status)

@@ -174,9 +174,9 @@ static void tell(struct engine *engine, size_t device, const struct point *point
     twin_report(twin, path, value);
 }
 
-/* What a device holds now; a number that is none (NaN) is left out. */
+/* What a device holds now; a number that is none (NaN) is left out. Into `all` too. */
 static bool take_item(struct engine *engine, size_t device, const struct poll_read *read,
-                      size_t index, const struct answer *answer)
+                      size_t index, const struct answer *answer, json_t *all)
 {
     const struct poll_plan *plan = plan_of(engine, device);
     const struct poll_item *item = &plan->items[index];
@@ -193,21 +193,38 @@ static bool take_item(struct engine *engine, size_t device, const struct poll_re
         memcpy(told, words, point->count * sizeof(*told));
         *known = 1;
     }
+    if (value && all)
+        json_object_set(all, point->name, value);
     json_decref(value);
     return moved;
+}
+
+static void report_values(struct engine *engine, size_t device, json_t *values, bool moved,
+                          struct moment now)
+{
+    struct report *report = engine_report(engine, REPORT_VALUES, 0, NULL,
+                                          engine->site->devices[device].id, json_text(values));
+
+    report->moved = moved;
+    report->when_us = now.boot_us;
 }
 
 static void take_values(struct engine *engine, size_t device, const struct poll_read *read,
                         const struct answer *answer, struct moment now)
 {
+    const struct iothub_config *hub = engine->site->iothub;
+    json_t *all = hub && hub->telemetry ? json_object() : NULL;
     bool moved = false;
 
-    if (answer->count < read->count)
-        return;
-    for (size_t i = 0; i < read->item_count; i++)
-        moved |= take_item(engine, device, read, read->first + i, answer);
+    if (answer->count >= read->count) {
+        for (size_t i = 0; i < read->item_count; i++)
+            moved |= take_item(engine, device, read, read->first + i, answer, all);
+    }
     if (moved)
         reported_changed(engine, device, now);
+    if (json_object_size(all) > 0)
+        report_values(engine, device, all, moved, now);
+    json_decref(all);
 }
 
 static void next_round(struct poll_state *poll, int64_t pause_us, struct moment now)

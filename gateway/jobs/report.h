@@ -24,6 +24,8 @@ enum report_kind {
     REPORT_GATEWAY = 6, /* the gateway's own birth document */
     REPORT_PROGRESS =
         7, /* for watchers only: a task of `job_id` on `device_id` began or went on */
+    REPORT_VALUES = 8, /* what a poll of `device_id` read, by point; only where a link sends
+                          telemetry */
 };
 
 struct report {
@@ -44,6 +46,8 @@ struct report {
                 */
     uint64_t number; /* OUTCOME, SHARE: of the record that it tells; 0: none */
     bool retain;     /* SHARE: a job that selected no device is not retained */
+    bool moved;      /* VALUES: some value is new, or moved by its deadband */
+    int64_t when_us; /* VALUES: when they were read, boot clock */
     struct report *next;
 };
 

@@ -271,6 +271,7 @@ void api_report(struct api *api, const struct report *report)
         break;
     case REPORT_REPORTED:
     case REPORT_GATEWAY:
+    case REPORT_VALUES:
         break;
     }
 }

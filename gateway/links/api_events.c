@@ -82,6 +82,7 @@ static const char *event_name(enum report_kind kind)
     case REPORT_STORED:
     case REPORT_REPORTED:
     case REPORT_GATEWAY:
+    case REPORT_VALUES:
         return NULL;
     }
     return NULL;

@@ -202,6 +202,18 @@ static void add_hub(struct evbuffer *text, const json_t *status)
                number(status, "iothub", "sent"));
     add_single(text, "jobgate_iothub_refused_total", "counter", "Messages that were refused.",
                number(status, "iothub", "refused"));
+    add_single(text, "jobgate_iothub_taken_over_devices", "gauge",
+               "Devices that are left alone: somebody else seems to use their identity.",
+               number(status, "iothub", "takenOver"));
+    add_single(text, "jobgate_iothub_telemetry_sent_total", "counter",
+               "Telemetry messages that IoT Hub has.",
+               number(status, "iothub", "telemetrySent"));
+    add_single(text, "jobgate_iothub_telemetry_dropped_total", "counter",
+               "Telemetry messages that had to give way to newer ones.",
+               number(status, "iothub", "telemetryDropped"));
+    add_single(text, "jobgate_iothub_telemetry_waiting", "gauge",
+               "Telemetry messages that wait for IoT Hub.",
+               number(status, "iothub", "telemetryWaiting"));
 }
 
 static void add_store(struct evbuffer *text, const struct tally *tally, const json_t *status)

@@ -118,6 +118,7 @@ int outgoing_of_report(struct outgoing **ret, const struct site *site,
         break;
     case REPORT_STORED:
     case REPORT_PROGRESS:
+    case REPORT_VALUES:
         return 0;
     }
     *ret = message;

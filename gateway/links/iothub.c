@@ -18,7 +18,11 @@
 static void send_due(struct iothub *iothub)
 {
     int64_t now_us = clock_boot_us(), wake_us = twins_send(iothub, now_us);
+    int64_t values_us = values_send(iothub, now_us);
     struct itimerspec when = {{0, 0}, {0, 0}};
+
+    if (values_us < wake_us)
+        wake_us = values_us;
 
     for (size_t i = 0; i < iothub->site->device_count; i++) {
         if (iothub->devices[i].offline && iothub->devices[i].probe_us < wake_us)
@@ -110,7 +114,12 @@ static struct request *take_news(struct iothub *iothub, const struct hub_news *n
     case HUB_NEWS_DOWN:
         device->generation = 0;
         hub_twin_down(&device->twin);
+        values_down(iothub, news->device);
         break;
+    case HUB_NEWS_DELIVERED:
+        if (news->generation == device->generation)
+            values_delivered(iothub, news->device);
+        return NULL;
     case HUB_NEWS_MESSAGE:
         return take_message(iothub, news);
     }
@@ -166,6 +175,8 @@ void iothub_report(struct iothub *iothub, const struct report *report)
         twins_reported(iothub, device, report);
     else if (report->kind == REPORT_STATE && device != SITE_NONE)
         take_state(iothub, device, report->body);
+    else if (report->kind == REPORT_VALUES && device != SITE_NONE)
+        values_report(iothub, device, report);
     else
         return;
     send_due(iothub);
@@ -181,6 +192,7 @@ void iothub_status(const struct iothub *iothub, struct iothub_status *status)
     hub_thread_status(iothub->thread, status);
     status->refused = iothub->refused;
     status->open_calls = iothub->call_count;
+    values_count(iothub, status);
 }
 
 /* --- opening and closing --- */
@@ -213,6 +225,7 @@ static void open_device(struct iothub *iothub, size_t index, const struct engine
     int64_t version = engine_hub_version(engine, index, &desired);
 
     hub_twin_init(&device->twin);
+    hub_telemetry_init(&device->telemetry);
     if (version > 0)
         hub_twin_recall(&device->twin, version, desired);
     device->due_us = MOMENT_NEVER;
@@ -228,6 +241,7 @@ int iothub_open(struct iothub **ret, const struct site *site, const struct engin
     if (!iothub)
         return -ENOMEM;
     iothub->site = site;
+    values_open(iothub);
     iothub->devices = calloc(site->device_count + 1, sizeof(*iothub->devices));
     iothub->fd = epoll_create1(EPOLL_CLOEXEC);
     iothub->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -260,8 +274,10 @@ void iothub_close(struct iothub *iothub)
     if (iothub->thread)
         hub_thread_close(iothub->thread);
     calls_close(iothub);
-    for (size_t i = 0; iothub->devices && i < iothub->site->device_count; i++)
+    for (size_t i = 0; iothub->devices && i < iothub->site->device_count; i++) {
         hub_twin_deinit(&iothub->devices[i].twin);
+        hub_telemetry_deinit(&iothub->devices[i].telemetry);
+    }
     if (iothub->fd >= 0)
         close(iothub->fd);
     if (iothub->timer_fd >= 0)

@@ -19,6 +19,8 @@ struct iothub_status {
     size_t devices, connected, flapping; /* flapping: thrown off again and again, left alone */
     uint64_t received, sent, refused;
     size_t open_calls;
+    uint64_t telemetry_sent, telemetry_dropped; /* messages that the hub has; that had to go */
+    size_t telemetry_waiting;
     bool clock_trusted;
     char text[200]; /* what went wrong last, for people; "" while all is well */
 };

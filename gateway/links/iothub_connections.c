@@ -66,15 +66,15 @@ static void say(struct hub_thread *thread, const char *text)
     pthread_mutex_unlock(&thread->end.lock);
 }
 
-static bool tell_loop(struct hub_thread *thread, const struct hub_identity *identity)
+static bool tell_loop(struct hub_thread *thread, const struct hub_identity *identity,
+                      enum hub_news_kind kind)
 {
     struct hub_news *news = calloc(1, sizeof(*news));
 
     if (!news)
         return false;
-    *news = (struct hub_news){.kind = identity->state == HUB_UP ? HUB_NEWS_UP : HUB_NEWS_DOWN,
-                              .device = identity->device,
-                              .generation = identity->generation};
+    *news = (struct hub_news){
+        .kind = kind, .device = identity->device, .generation = identity->generation};
     if (queue_give(thread->news, news) == 0)
         return true;
     free(news);
@@ -190,7 +190,9 @@ static void take_events(struct hub_thread *thread)
             event->kind == MQTT_STOP ? NULL : identity_of(thread, event->session);
 
         thread->stop |= event->kind == MQTT_STOP;
-        if (identity)
+        if (identity && event->kind == MQTT_DELIVERED) /* untold: the loop's own limit helps */
+            tell_loop(thread, identity, HUB_NEWS_DELIVERED);
+        else if (identity)
             take_step(thread, identity,
                       hub_identity_event(identity, &thread->means, event, clock_boot_us(), why,
                                          sizeof(why)),
@@ -220,14 +222,29 @@ static void leave(struct hub_thread *thread, struct hub_identity *identity)
     }
 }
 
+static int publish(struct hub_identity *identity, const struct hub_out *out)
+{
+    struct outgoing *message = out->message;
+    char *topic;
+    int token;
+
+    if (!out->telemetry)
+        return mqtt_publish(identity->mqtt, message, &token);
+    if (asprintf(&topic, "devices/%s/messages/events/%s", identity->client_id, message->topic) <
+        0)
+        return -ENOMEM;
+    free(message->topic);
+    message->topic = topic;
+    return mqtt_publish_surely(identity->mqtt, message, &token);
+}
+
 static void send_out(struct hub_thread *thread, const struct hub_out *out)
 {
     struct hub_identity *identity = &thread->identities[out->device];
     bool open = (identity->state == HUB_UP || identity->state == HUB_SUBSCRIBING) &&
                 !identity->registering && identity->generation == out->generation;
-    int token;
 
-    if (!open || mqtt_publish(identity->mqtt, out->message, &token) != 0)
+    if (!open || publish(identity, out) != 0)
         return; /* who waits for it learns by its own time */
     pthread_mutex_lock(&thread->end.lock);
     thread->status.sent++;
@@ -340,7 +357,9 @@ static int64_t serve_identities(struct hub_thread *thread, struct moment now)
                   why);
         if (should_leave(thread, identity, now.boot_us))
             leave(thread, identity);
-        if (thread->untold[i] && tell_loop(thread, identity))
+        if (thread->untold[i] &&
+            tell_loop(thread, identity,
+                      identity->state == HUB_UP ? HUB_NEWS_UP : HUB_NEWS_DOWN))
             thread->untold[i] = false;
         if (thread->untold[i])
             wake_us = now.boot_us + RETRY_NEWS_US;

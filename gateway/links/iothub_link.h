@@ -1,18 +1,22 @@
 /*
  * Private to the hub's link on the main loop: iothub.c (life, what comes and goes),
- * iothub_calls.c (calls that wait for their answer) and iothub_twins.c (twins kept in step).
+ * iothub_calls.c (calls that wait for their answer), iothub_twins.c (twins kept in step) and
+ * iothub_values.c (telemetry).
  */
 #ifndef JOBGATE_LINKS_IOTHUB_LINK_H
 #define JOBGATE_LINKS_IOTHUB_LINK_H
 
 #include "links/iothub.h"
 #include "links/iothub_call.h"
+#include "links/iothub_private.h"
+#include "links/iothub_telemetry.h"
 #include "links/iothub_thread.h"
 #include "links/iothub_topics.h"
 #include "links/iothub_twin.h"
 
 struct hub_device {
     struct hub_twin twin;
+    struct hub_telemetry telemetry;
     int64_t due_us;      /* when the twin has something to send; MOMENT_NEVER */
     uint32_t generation; /* of the connection; 0: none */
     bool cut;            /* not all acknowledgements fit into the twin */
@@ -29,6 +33,11 @@ struct iothub {
     uint64_t ticket, rid, refused;
     int fd, timer_fd;     /* epoll over news and the timer */
     int64_t twin_next_us; /* the rate lets the next one go */
+
+    uint32_t life; /* of this process, to name telemetry */
+    uint64_t samples, telemetry_sent;
+    int64_t values_next_us, values_pause_us;
+    size_t values_turn;
 };
 
 /* iothub_calls.c */
@@ -47,5 +56,13 @@ struct request *twins_message(struct iothub *iothub, const struct hub_news *news
                               const struct hub_topic *topic);
 void twins_reported(struct iothub *iothub, size_t device, const struct report *report);
 void twins_not_done(struct iothub *iothub, size_t device, enum code code);
+
+/* iothub_values.c */
+void values_open(struct iothub *iothub);
+void values_report(struct iothub *iothub, size_t index, const struct report *report);
+void values_delivered(struct iothub *iothub, size_t index);
+void values_down(struct iothub *iothub, size_t index);
+int64_t values_send(struct iothub *iothub, int64_t now_us); /* as twins_send() */
+void values_count(const struct iothub *iothub, struct iothub_status *status);
 
 #endif

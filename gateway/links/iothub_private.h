@@ -17,6 +17,7 @@ struct hub_out {
     uint32_t generation;
     struct outgoing *message; /* NULL: `wanted` has changed */
     bool wanted;
+    bool telemetry; /* the message's topic is its property bag only */
 };
 
 struct hub_thread {

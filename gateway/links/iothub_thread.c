@@ -205,17 +205,32 @@ struct hub_news *hub_thread_take(struct hub_thread *thread)
     return queue_take(thread->news);
 }
 
+static void give_message(struct hub_thread *thread, const struct hub_out *what)
+{
+    struct hub_out *out = what->message ? malloc(sizeof(*out)) : NULL;
+
+    if (!out) {
+        outgoing_free(what->message);
+        return;
+    }
+    *out = *what;
+    give_out(thread, out);
+}
+
 void hub_thread_send(struct hub_thread *thread, size_t device, uint32_t generation,
                      struct outgoing *message)
 {
-    struct hub_out *out = message ? calloc(1, sizeof(*out)) : NULL;
+    give_message(thread, &(struct hub_out){
+                             .device = device, .generation = generation, .message = message});
+}
 
-    if (!out) {
-        outgoing_free(message);
-        return;
-    }
-    *out = (struct hub_out){.device = device, .generation = generation, .message = message};
-    give_out(thread, out);
+void hub_thread_send_telemetry(struct hub_thread *thread, size_t device, uint32_t generation,
+                               struct outgoing *message)
+{
+    give_message(thread, &(struct hub_out){.device = device,
+                                           .generation = generation,
+                                           .message = message,
+                                           .telemetry = true});
 }
 
 void hub_thread_want(struct hub_thread *thread, size_t device, bool wanted)

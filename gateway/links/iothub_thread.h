@@ -22,7 +22,12 @@ struct hub_thread_settings {
     bool (*clock_is_trusted)(void); /* asked once a second until it says so */
 };
 
-enum hub_news_kind { HUB_NEWS_UP, HUB_NEWS_DOWN, HUB_NEWS_MESSAGE };
+enum hub_news_kind {
+    HUB_NEWS_UP,
+    HUB_NEWS_DOWN,
+    HUB_NEWS_MESSAGE,
+    HUB_NEWS_DELIVERED, /* the hub has what was sent by hub_thread_send_telemetry() */
+};
 
 struct hub_news {
     enum hub_news_kind kind;
@@ -42,6 +47,10 @@ struct hub_news *hub_thread_take(struct hub_thread *thread);
 /* On this connection of this device, or not at all; the message is taken over. */
 void hub_thread_send(struct hub_thread *thread, size_t device, uint32_t generation,
                      struct outgoing *message);
+/* The same to the device's own topic; `message` has the property bag in its place. One at a
+   time: DELIVERED comes, or DOWN. */
+void hub_thread_send_telemetry(struct hub_thread *thread, size_t device, uint32_t generation,
+                               struct outgoing *message);
 void hub_thread_want(struct hub_thread *thread, size_t device, bool wanted);
 void hub_thread_trust_clock(struct hub_thread *thread);
 void hub_thread_status(struct hub_thread *thread, struct iothub_status *status);

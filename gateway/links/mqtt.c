@@ -459,10 +459,10 @@ int mqtt_subscribe(struct mqtt *mqtt, char *const *filters, size_t count)
                : -EIO;
 }
 
-int mqtt_publish(struct mqtt *mqtt, const struct outgoing *from, int *token)
+static int publish(struct mqtt *mqtt, const struct outgoing *from, int qos, int *token)
 {
     MQTTAsync_responseOptions options =
-        response_options(mqtt, mqtt->settings.at_most_once ? NULL : on_delivered, on_delivered5,
+        response_options(mqtt, qos == 0 ? NULL : on_delivered, on_delivered5,
                          on_publish_failure, on_publish_failure5);
     MQTTAsync_message message = MQTTAsync_message_initializer;
     MQTTProperty correlation = {.identifier = MQTTPROPERTY_CODE_CORRELATION_DATA};
@@ -470,7 +470,7 @@ int mqtt_publish(struct mqtt *mqtt, const struct outgoing *from, int *token)
 
     message.payload = from->body;
     message.payloadlen = (int)strlen(from->body);
-    message.qos = mqtt->settings.at_most_once ? 0 : QOS;
+    message.qos = qos;
     message.retained = from->retain;
     if (from->correlation && mqtt->settings.protocol == 5) {
         correlation.value.data.data = from->correlation;
@@ -484,6 +484,16 @@ int mqtt_publish(struct mqtt *mqtt, const struct outgoing *from, int *token)
     if (rc == MQTTASYNC_BAD_UTF8_STRING)
         return MQTT_E_UNFIT;
     return rc == MQTTASYNC_SUCCESS ? 0 : -EIO;
+}
+
+int mqtt_publish(struct mqtt *mqtt, const struct outgoing *message, int *token)
+{
+    return publish(mqtt, message, mqtt->settings.at_most_once ? 0 : QOS, token);
+}
+
+int mqtt_publish_surely(struct mqtt *mqtt, const struct outgoing *message, int *token)
+{
+    return publish(mqtt, message, QOS, token);
 }
 
 int mqtt_disconnect(struct mqtt *mqtt, int limit_ms)

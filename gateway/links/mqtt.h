@@ -64,6 +64,8 @@ int mqtt_subscribe(struct mqtt *mqtt, char *const *filters,
                    size_t count); /* 1 to MQTT_FILTERS */
 enum { MQTT_E_UNFIT = 1 };        /* no broker would take this message */
 int mqtt_publish(struct mqtt *mqtt, const struct outgoing *message, int *token);
+/* The same by QoS 1, with DELIVERED, also where the session is at_most_once. */
+int mqtt_publish_surely(struct mqtt *mqtt, const struct outgoing *message, int *token);
 int mqtt_disconnect(struct mqtt *mqtt, int limit_ms); /* ENDED comes */
 void mqtt_close(struct mqtt *mqtt); /* no callback comes after it; may take a second */
 

@@ -1,5 +1,6 @@
 /*
- * What must be unique among all devices: their ids, and their units on a line.
+ * What must be unique among all devices: their ids, and their units on a line; and what a group
+ * asks of the profiles.
  */
 #include "site/config.h"
 
@@ -78,6 +79,23 @@ static void check_units(struct reader *reader, const size_t *sorted)
     }
 }
 
+static void check_telemetry(struct reader *reader)
+{
+    const struct site *site = reader->site;
+
+    if (!site->iothub || !site->iothub->telemetry)
+        return;
+    for (size_t i = 0; i < site->profile_count; i++) {
+        for (size_t k = 0; k < site->profiles[i].point_count; k++) {
+            if (site->profiles[i].points[k].poll_ms > 0)
+                return;
+        }
+    }
+    warn(reader, site->iothub->telemetry_place,
+         "iothub: telemetry sends what is polled, and no point is; give the points that shall "
+         "be sent poll = SECONDS; in their profile");
+}
+
 void check_devices(struct reader *reader)
 {
     struct site *site = reader->site;
@@ -95,4 +113,5 @@ void check_devices(struct reader *reader)
         check_ids(reader, sorted);
     }
     site->by_id = sorted;
+    check_telemetry(reader);
 }

@@ -278,8 +278,7 @@ void read_iothub(struct reader *reader, const struct setting *group)
         return;
     group_read(reader, group, iothub_keys, COUNT_OF(iothub_keys), iothub);
     if (iothub->telemetry)
-        warn(reader, setting_find(group, "telemetry")->place,
-             "telemetry is not sent yet; polled values are reported in the twin");
+        iothub->telemetry_place = setting_find(group, "telemetry")->place;
     setting = setting_find(group, "dps");
     if (setting && setting_is(reader, setting, SETTING_GROUP, "a group { }")) {
         group_read(reader, setting, dps_keys, COUNT_OF(dps_keys), iothub);

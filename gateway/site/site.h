@@ -182,6 +182,7 @@ struct iothub_config {
     uint16_t port;
     unsigned connect_per_s, method_timeout_s, token_life_s;
     bool disconnect_offline, telemetry;
+    struct place telemetry_place;
 };
 
 struct store_config {

@@ -22,6 +22,9 @@ import time
 import urllib.parse
 import uuid
 
+# What a message to the hub may say of itself; all other names with a $ are the hub's own.
+SYSTEM = {"$.mid", "$.cid", "$.uid", "$.ct", "$.ce", "$.ctime", "$.exp", "$.sub", "$.on"}
+
 CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK, PINGREQ, PINGRESP, \
     DISCONNECT = 1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14
 
@@ -56,6 +59,20 @@ def merge(into, patch):
             merge(into[key], value)
         else:
             into[key] = value
+
+
+def properties(bag):
+    """The property bag of a topic; raises ValueError where the hub could not read it."""
+    found = {}
+    for field in bag.split("&") if bag else ():
+        name, equals, value = field.partition("=")
+        if not equals or re.search(r"%(?![0-9A-Fa-f]{2})|[ /+#?]", field):
+            raise ValueError(f"the property {field!r}")
+        name = urllib.parse.unquote(name, errors="strict")
+        if name.startswith("$") and name not in SYSTEM:
+            raise ValueError(f"the property {name!r}")
+        found[name] = urllib.parse.unquote(value, errors="strict")
+    return found
 
 
 def weigh(value, depth=0):
@@ -104,6 +121,7 @@ class Link:
         self.heard = time.monotonic()
         self.keepalive = 0
         self.timers = []
+        self.pending = 0  # messages to the cloud that are not acknowledged
 
     # --- packets ---
 
@@ -290,10 +308,38 @@ class Link:
         if flags & 1:
             raise Broken("RETAIN")
         (name,), at = self.texts(body, 0, 1)
+        name = name.decode()
+        if name.startswith(f"devices/{self.id}/messages/events/"):
+            self.event(name, qos, body[at:at + 2] if qos else b"", body[at + 2 * (qos > 0):])
+            return
         if qos:
             self.send(PUBACK, 0, body[at:at + 2])
             at += 2
-        self.message(name.decode(), body[at:])
+        self.message(name, body[at:])
+
+    def event(self, topic, qos, number, payload):
+        """Device to cloud. A hub that throttles takes its time to acknowledge."""
+        hub, bag = self.hub, topic.split("/", 4)[4]
+        if len(payload) + len(bag) > 256 * 1024:
+            raise Broken(f"a message of {len(payload)} bytes")
+        try:
+            said = properties(bag)
+        except ValueError as trouble:
+            raise Broken(f"a property bag: {trouble}") from None
+        if hub.telemetry_lost > 0:
+            hub.telemetry_lost -= 1
+            self.cut()
+            return
+        hub.telemetry.append({"deviceId": self.id, "properties": said, "body": payload, "qos": qos,
+                              "at": time.monotonic()})
+        self.pending += 1
+        hub.pending_most = max(hub.pending_most, self.pending)
+        self.timers.append(hub.loop.call_later(hub.telemetry_delay, self.take_event, qos, number))
+
+    def take_event(self, qos, number):
+        self.pending -= 1
+        if qos:
+            self.send(PUBACK, 0, number)
 
     def message(self, topic, payload):
         if match := re.fullmatch(r"\$iothub/methods/res/(-?\d+)/\?\$rid=([^&]*)", topic):
@@ -306,8 +352,6 @@ class Link:
             self.twin(match.group(1), None)
         elif match := re.fullmatch(r"\$iothub/twin/PATCH/properties/reported/\?\$rid=([^&]+)", topic):
             self.twin(match.group(1), payload)
-        elif topic.startswith(f"devices/{self.id}/messages/events/"):
-            self.hub.telemetry.append((self.id, topic, payload))
         else:
             raise Broken(f"publishes to {topic}")
 
@@ -355,6 +399,7 @@ class Hub:
         self.identities, self.links = {}, set()
         self.violations, self.refusals, self.takeovers, self.expired = [], [], [], []
         self.late, self.telemetry, self.twin_requests = [], [], []
+        self.telemetry_delay, self.telemetry_lost, self.pending_most = 0, 0, 0
         self.throttled = 0
         self.twin_answers_held = False
         self.loop = asyncio.new_event_loop()
@@ -493,6 +538,12 @@ class Hub:
         async def send():
             self.identities[name].link.publish(topic, payload)
         self._do(send())
+
+    def values(self, name):
+        """What a device has sent as telemetry, by time: (time, values)."""
+        bodies = [json.loads(message["body"]) for message in self.telemetry
+                  if message["deviceId"] == name]
+        return sorted((body["time"], body["values"]) for body in bodies)
 
     def reported(self, name):
         return copy.deepcopy(self.identities[name].reported)

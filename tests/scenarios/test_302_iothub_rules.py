@@ -90,7 +90,9 @@ def test_who_introduces_himself_wrongly_stays_outside(hub, wrong):
 
 @pytest.mark.parametrize("topic, qos, retain", [
     ("devices/dev/messages/events/", 2, False), ("devices/dev/messages/events/", 1, True),
-    ("devices/other/messages/events/", 1, False), ("home/lamp", 0, False)])
+    ("devices/other/messages/events/", 1, False), ("home/lamp", 0, False),
+    ("devices/dev/messages/events/%24.nonsense=1", 1, False),
+    ("devices/dev/messages/events/a=b c", 1, False)])
 def test_who_publishes_what_is_not_allowed_is_cut_off(hub, topic, qos, retain):
     device = Device(hub).up()
     device.client.publish(topic, b"x", qos, retain)
@@ -105,6 +107,15 @@ def test_other_filters_and_early_twin_requests_are_cut_off(hub):
     device = Device(hub, "other").up()
     device.client.publish("$iothub/twin/GET/?$rid=1")
     assert device.is_cut() and len(hub.violations) == 2
+    device.close()
+
+
+def test_telemetry_is_kept_with_its_properties(hub):
+    device = Device(hub).up()
+    device.client.publish("devices/dev/messages/events/%24.ct=application%2Fjson&%24.ce=utf-8&a=b", b"{}", 1)
+    message = until(lambda: hub.telemetry and hub.telemetry[0])
+    assert message["properties"] == {"$.ct": "application/json", "$.ce": "utf-8", "a": "b"}
+    assert (message["deviceId"], message["qos"], message["body"]) == ("dev", 1, b"{}")
     device.close()
 
 
