@@ -183,6 +183,7 @@ static int open_core(struct gateway *gateway, char *why, size_t size)
     if (r < 0)
         return r;
     settings.boot_id = gateway_is_durable(gateway) ? gateway->boot_id : NULL;
+    settings.outbox = gateway_is_durable(gateway) && gateway->site->broker;
     r = engine_new(&gateway->engine, &settings, gateway_now(gateway));
     if (r == 0)
         r = gateway_restore(gateway, why, size);
@@ -273,8 +274,8 @@ void gateway_close(struct gateway *gateway)
     gateway_unlisten(gateway->interrupt);
     gateway_unlisten(gateway->hangup);
     gateway_unlisten(gateway->watchdog);
-    engine_free(gateway->engine);
     gateway_close_store(gateway);
+    engine_free(gateway->engine);
     tally_free(gateway->tally);
     free(gateway->lines);
     if (gateway->base)

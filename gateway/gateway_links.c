@@ -8,6 +8,11 @@ void gateway_route(struct gateway *gateway, const struct report *report)
     bool addressed = report->kind == REPORT_ANSWER || report->kind == REPORT_STORED;
     enum link_kind to = report->origin.link;
 
+    if (report->again) {
+        if (gateway->broker)
+            broker_report(gateway->broker, report);
+        return;
+    }
     tally_report(gateway->tally, report);
     if (gateway->broker && (!addressed || to == LINK_BROKER))
         broker_report(gateway->broker, report);
@@ -19,6 +24,29 @@ void gateway_route(struct gateway *gateway, const struct report *report)
         gateway->settings.report(gateway->settings.ctx, report);
 }
 
+static void take_deliveries(struct gateway *gateway)
+{
+    struct delivery *delivery;
+
+    while ((delivery = broker_take_delivery(gateway->broker))) {
+        engine_delivered(gateway->engine, delivery);
+        delivery_free(delivery);
+    }
+}
+
+/* Some of what the link let go, or of what ended before this start. Each delivery asks again.
+ */
+static void tell_untold(struct gateway *gateway)
+{
+    uint64_t after;
+
+    if (!broker_wants_untold(gateway->broker, &after))
+        return;
+    if (!engine_tell_untold(gateway->engine, after))
+        broker_has_all(gateway->broker);
+    gateway_pump(gateway);
+}
+
 static void on_broker(evutil_socket_t fd, short what, void *ctx)
 {
     struct gateway *gateway = ctx;
@@ -26,12 +54,14 @@ static void on_broker(evutil_socket_t fd, short what, void *ctx)
 
     (void)fd;
     (void)what;
+    take_deliveries(gateway);
     if (broker_connected(gateway->broker))
         engine_report_all(gateway->engine, gateway_now(gateway));
     /* What comes while the gateway stops is not acknowledged: it comes again. */
     while (!gateway->stopping && (request = broker_take(gateway->broker)))
         engine_request(gateway->engine, request, gateway_now(gateway));
     gateway_pump(gateway);
+    tell_untold(gateway);
 }
 
 static void on_iothub(evutil_socket_t fd, short what, void *ctx)
@@ -115,7 +145,13 @@ static void add_status(void *ctx, json_t *status)
                                   (int)broker.connected, "why", broker.text, "received",
                                   (json_int_t)broker.received, "sent", (json_int_t)broker.sent,
                                   "refused", (json_int_t)broker.refused, "waiting",
-                                  (json_int_t)broker.waiting));
+                                  (json_int_t)broker.outbox.messages));
+    json_object_update_new(
+        json_object_get(status, "outbox"),
+        json_pack("{s:I, s:I, s:I, s:I, s:I}", "messages", (json_int_t)broker.outbox.messages,
+                  "bytes", (json_int_t)broker.outbox.bytes, "limit",
+                  (json_int_t)broker.outbox.most_bytes, "dropped",
+                  (json_int_t)broker.outbox.dropped, "told", (json_int_t)broker.outbox.told));
 }
 
 static int open_broker(struct gateway *gateway, char *why, size_t size)
@@ -171,8 +207,12 @@ int gateway_open_links(struct gateway *gateway, char *why, size_t size)
 void gateway_close_links(struct gateway *gateway)
 {
     gateway_unlisten(gateway->broker_event);
-    if (gateway->broker)
+    if (gateway->broker) {
+        take_deliveries(gateway);
+        broker_stop(gateway->broker);
+        take_deliveries(gateway);
         broker_close(gateway->broker);
+    }
     gateway_unlisten(gateway->iothub_event);
     iothub_close(gateway->iothub);
     if (gateway->api)

@@ -3,6 +3,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -75,19 +76,42 @@ int gateway_restore(struct gateway *gateway, char *why, size_t size)
     return engine_resume(gateway->engine, gateway_now(gateway));
 }
 
-void gateway_keep_last(struct gateway *gateway)
+static void give_records(struct gateway *gateway)
 {
     struct record *record;
+
+    while ((record = engine_take_record(gateway->engine)))
+        store_give(gateway->store, record);
+}
+
+/* Until all that was given is safe. The links' last words come behind, and what they say of
+   deliveries is kept too: so the store does not end yet. */
+static bool wait_safe(struct gateway *gateway)
+{
+    struct pollfd wait = {.fd = store_fd(gateway->store), .events = POLLIN};
+    int64_t until_us = clock_boot_us() + (int64_t)STORE_PATIENCE_MS * 1000;
+    struct store_state state;
+
+    store_hurry(gateway->store, UINT64_MAX); /* from now on nothing waits for company */
+    for (;;) {
+        store_safe(gateway->store);
+        store_state(gateway->store, &state);
+        int64_t left_ms = (until_us - clock_boot_us()) / 1000;
+        if (state.waiting == 0 || left_ms <= 0)
+            return state.waiting == 0;
+        poll(&wait, 1, (int)left_ms);
+    }
+}
+
+void gateway_keep_last(struct gateway *gateway)
+{
     struct report *report;
 
     if (!gateway->engine || !gateway->store)
         return;
-    while ((record = engine_take_record(gateway->engine)))
-        store_give(gateway->store, record);
-    gateway->unsafe = store_end(gateway->store, STORE_PATIENCE_MS) != 0;
+    give_records(gateway);
+    gateway->unsafe = !wait_safe(gateway);
     engine_safe(gateway->engine, store_safe(gateway->store), gateway_now(gateway));
-    while ((record = engine_take_record(gateway->engine)))
-        record_free(record); /* made by the last tick: made again after the next start */
     while ((report = engine_take_report(gateway->engine))) {
         gateway_route(gateway, report);
         report_free(report);
@@ -103,6 +127,11 @@ int gateway_listen_store(struct gateway *gateway)
 void gateway_close_store(struct gateway *gateway)
 {
     gateway_unlisten(gateway->store_event);
+    if (gateway->engine && gateway->store) {
+        give_records(gateway);
+        int patience_ms = gateway->unsafe ? 0 : STORE_PATIENCE_MS;
+        gateway->unsafe = store_end(gateway->store, patience_ms) != 0;
+    }
     if (gateway->unsafe) /* its thread hangs in the disk; what it holds ends with the process */
         log_error(
             "store: the last records could not be kept; what they were about is done again");

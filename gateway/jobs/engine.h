@@ -31,7 +31,7 @@ struct engine_settings {
     uint64_t boot; /* part of the names of single calls: call-<boot>-<n> */
     const char
         *boot_id; /* of the machine's boot; NULL: records are not written for a restart */
-    bool outbox;  /* outcomes are told again after a restart until engine_delivered() */
+    bool outbox;  /* ends are told until engine_delivered() says that they have arrived */
 };
 
 int engine_new(struct engine **ret, const struct engine_settings *settings, struct moment now);
@@ -51,6 +51,8 @@ void engine_line_state(struct engine *engine, size_t line, bool up, const char *
                        struct moment now);
 void engine_safe(struct engine *engine, uint64_t number, struct moment now);
 void engine_tick(struct engine *engine, struct moment now);
+/* A report with a number, or an answer with a job's id, has arrived: it is told no more. */
+void engine_delivered(struct engine *engine, const struct delivery *delivery);
 /* The store takes new work, or why not. */
 void engine_store_state(struct engine *engine, bool takes, const char *why);
 
@@ -86,6 +88,11 @@ struct record *engine_take_record(struct engine *engine);
  * its line. */
 uint64_t engine_take_awaited(struct engine *engine);
 struct report *engine_take_report(struct engine *engine);
+/* Makes reports of what is safe, above number `after` and not known to have arrived, the oldest
+   first, ENGINE_AGAIN at most: before all other reports, each with `again`. False: there is
+   nothing. After a restart whoever delivers asks for all of it, from 0. */
+enum { ENGINE_AGAIN = 512 };
+bool engine_tell_untold(struct engine *engine, uint64_t after);
 /* Boot clock; MOMENT_NEVER: no timer. */
 int64_t engine_wake_us(const struct engine *engine, struct moment now);
 /* Pause: nothing new goes to the lines; what was accepted goes on after the next start. */

@@ -145,6 +145,10 @@ void call_answer(struct engine *engine, struct job *job, int status, enum code c
     name_call(report, request);
     report->late = job->answered;
     job->answered = true;
+    if (engine->outbox && job->heard) { /* until it has arrived */
+        report->job_id = strdup(job->id);
+        report->device_id = strdup(request->device_id);
+    }
 }
 
 static struct job *call_new(struct engine *engine, struct request *request, size_t device,
@@ -174,6 +178,7 @@ static struct job *call_new(struct engine *engine, struct request *request, size
         return NULL;
     }
     job->request = request;
+    job->heard = request->origin.link == LINK_BROKER && request->origin.topic;
     job->task_count = 1;
     job->counts[TASK_SCHEDULED] = 1;
     job->tasks[0] = (struct task){

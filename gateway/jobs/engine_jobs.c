@@ -105,13 +105,16 @@ static void job_remove(struct engine *engine, struct job *job)
         engine->oldest = job->newer;
 }
 
-void job_remember_id(struct engine *engine, const char *id, uint64_t fingerprint)
+struct old_job *job_remember_id(struct engine *engine, const char *id, uint64_t fingerprint)
 {
     struct old_job *old = &engine->old_jobs[engine->old_next];
 
     engine->old_next = (engine->old_next + 1) % OLD_JOBS_MOST;
     free(old->id);
+    if (old->uncleared)
+        engine->untold--;
     *old = (struct old_job){.id = strdup(id), .fingerprint = fingerprint};
+    return old;
 }
 
 /* Of a job only the id stays, so that it is never run again; of a call nothing. What is
@@ -120,16 +123,21 @@ static void forget(struct engine *engine, const struct job *job, struct moment n
 {
     char *when = NULL;
 
+    told_forget(engine, job);
     if (job->call) {
         engine_keep(engine, RECORD_FORGET, job->id, NULL, 0, NULL);
         return;
     }
     if (asprintf(&when, "%lld", (long long)(now.wall_ms / 1000)) < 0)
         when = strdup("0");
-    job_remember_id(engine, job->id, job->request->fingerprint);
-    engine_report(engine, REPORT_SHARE,
-                  engine_keep(engine, RECORD_FORGET, job->id, NULL, 0, when), job->id, NULL,
-                  NULL);
+    struct old_job *old = job_remember_id(engine, job->id, job->request->fingerprint);
+    uint64_t number =
+        engine_keep(engine, RECORD_FORGET, job->id, NULL, engine->outbox ? 0 : 1, when);
+    if (engine->outbox) {
+        old->uncleared = number;
+        engine->untold++;
+    }
+    report_clear(engine, job->id, old->uncleared);
 }
 
 enum { FORGET_PAUSE_US = 60000000, CALL_KEPT_MS = 86400000 };
@@ -189,7 +197,11 @@ static void job_over(struct engine *engine, struct job *job, enum job_status sta
     engine->ended_tasks += job->task_count;
     job->number = keep_status(engine, job, now);
     engine_hurry(engine); /* with its last outcome */
-    report_share(engine, job, now);
+    struct report *share = report_share(engine, job, now);
+    if (job_is_untold(engine, job)) {
+        share->number = job->number;
+        engine->untold++;
+    }
     drop_plans(engine, job);
 }
 

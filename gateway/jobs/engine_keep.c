@@ -89,13 +89,18 @@ uint64_t keep_status(struct engine *engine, const struct job *job, struct moment
                              (json_int_t)job->started_ms, "ended", (json_int_t)job->ended_ms,
                              "expired", (int)job->expired);
 
+    /* Of its end: told by this number until it has arrived. */
     if (!job_is_over(job))
         put_deadline(engine, kept, job, now);
+    else
+        json_object_set_new(kept, "number", json_integer((json_int_t)engine->number + 1));
     if (job->code != CODE_NONE) {
         json_object_set_new(kept, "code", json_integer(job->code));
         json_object_set_new(kept, "text", json_string(job->text));
     }
-    uint64_t number = engine_keep(engine, RECORD_STATUS, job->id, NULL, 0, dumped(kept));
+    uint64_t number =
+        engine_keep(engine, RECORD_STATUS, job->id, NULL,
+                    job_is_over(job) && !job_is_untold(engine, job) ? 1 : 0, dumped(kept));
     keep_clock(engine, now);
     return number;
 }

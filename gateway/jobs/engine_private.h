@@ -68,6 +68,7 @@ struct job {
     struct request *request; /* action, query, document, origin of a call */
     bool call;               /* a single call: urgent, not listed */
     bool answered;           /* call: the caller has had its answer */
+    bool heard;              /* call: somebody at the broker waits for its answer */
     enum job_status status;
     struct task *tasks;
     size_t task_count;
@@ -171,6 +172,8 @@ struct repeat {
 struct old_job {
     char *id;
     uint64_t fingerprint;
+    uint64_t uncleared; /* number of the record that forgot it, until it is known that what the
+                           broker retained of it is cleared; then 0 */
 };
 
 enum {
@@ -219,7 +222,9 @@ struct engine {
     size_t reported_due; /* devices whose reported document waits */
     bool stopping, paused;
     char boot_id[40]; /* "": nothing survives, and nothing is written for it */
-    bool outbox;      /* who shall know an outcome is told until he has got it */
+    bool outbox;      /* who shall know an end is told until he has got it */
+    size_t untold;    /* ends and clearings that are not known to have arrived */
+    uint64_t unheard; /* ends that were forgotten before */
     bool takes;       /* the store takes new work */
     char store_why[240];
     int64_t newest_ms, clock_us, hold_us, forget_us;
@@ -259,7 +264,7 @@ const char *job_status_name(enum job_status status);
 const char *job_type_name(const struct job *job);
 bool job_is_over(const struct job *job);
 
-void job_remember_id(struct engine *engine, const char *id, uint64_t fingerprint);
+struct old_job *job_remember_id(struct engine *engine, const char *id, uint64_t fingerprint);
 void job_cancel_early(struct engine *engine, const char *id);
 
 /* engine_keep.c: the records and what they say */
@@ -288,8 +293,7 @@ void task_queue(struct engine *engine, struct task *task);
 /* Ends the task if it needs no wire: a refusal, tags alone, properties removed. */
 void task_try_without_wire(struct engine *engine, struct task *task, struct moment now);
 void task_begin(struct engine *engine, struct task *task, struct moment now); /* may end it */
-/* Once more, after a restart: what its record says. */
-void task_tell(struct engine *engine, const struct task *task);
+void report_outcome(struct engine *engine, const struct task *task);
 /* Goes on where it was when the gateway stopped; it is in its device's queue. */
 void task_resume(struct engine *engine, struct task *task, struct moment now);
 void task_end(struct engine *engine, struct task *task,
@@ -395,7 +399,10 @@ struct report *report_answer(struct engine *engine, struct origin *origin,
                              uint64_t after);
 void report_stored(struct engine *engine, const struct origin *origin, uint64_t after);
 char *error_body(enum code code, const char *text); /* {"error":{"code","description"}} */
-void report_share(struct engine *engine, struct job *job, struct moment now);
+/* The last one of those made, or NULL: a call has no share. */
+struct report *report_share(struct engine *engine, struct job *job, struct moment now);
+/* Nothing is retained of it any more; `number`: as of a report. */
+void report_clear(struct engine *engine, const char *job_id, uint64_t number);
 void report_state(struct engine *engine, size_t device);
 void report_gateway(struct engine *engine);
 void reported_changed(struct engine *engine, size_t device, struct moment now);
@@ -403,6 +410,14 @@ void reported_tick(struct engine *engine, struct moment now);
 
 /* engine_reload.c */
 void reload_free(struct reload *reload);
+
+/* engine_told.c */
+/* Must it arrive somewhere? If not it is written as told at once. */
+bool task_is_untold(const struct engine *engine, const struct task *task);
+bool job_is_untold(const struct engine *engine, const struct job *job);
+/* It leaves the memory, and with it what was not told. */
+void told_forget(struct engine *engine, const struct job *job);
+void told_count(struct engine *engine); /* after a restart */
 
 /* engine_select.c */
 struct select {

@@ -126,13 +126,21 @@ void report_stored(struct engine *engine, const struct origin *origin, uint64_t 
     engine_hurry(engine);
 }
 
-void report_share(struct engine *engine, struct job *job, struct moment now)
+void report_clear(struct engine *engine, const char *job_id, uint64_t number)
+{
+    struct report *report =
+        engine_report(engine, REPORT_SHARE, engine->number, job_id, NULL, NULL);
+
+    report->number = number;
+}
+
+struct report *report_share(struct engine *engine, struct job *job, struct moment now)
 {
     if (job->call)
-        return;
+        return NULL;
     bool nobody = job->resolved && job->task_count == 0;
     if (nobody && job_is_over(job)) /* what was retained before this was known */
-        engine_report(engine, REPORT_SHARE, engine->number, job->id, NULL, NULL);
+        report_clear(engine, job->id, 0);
     json_t *share = engine_share_json(engine, job->id);
     struct report *report =
         engine_report(engine, REPORT_SHARE, engine->number, job->id, NULL, json_text(share));
@@ -141,6 +149,7 @@ void report_share(struct engine *engine, struct job *job, struct moment now)
     json_decref(share);
     job->share_due = false;
     job->share_us = now.boot_us + SHARE_PAUSE_US;
+    return report;
 }
 
 static const char *health_name(enum health health)

@@ -85,6 +85,7 @@ static void recall_job(struct engine *engine, const struct record *record, const
     engine->recalled_task = 0;
     if (!job->call)
         return;
+    job->heard = request->origin.link == LINK_BROKER && request->origin.topic;
     job->status = JOB_RUNNING;
     job->started_ms = job->created_ms;
     job->resolved = true;
@@ -186,7 +187,7 @@ static void recall_outcome(struct engine *engine, const struct record *record,
     device->last_outcome = strdup(record->text);
 }
 
-static void recall_status(const struct engine *engine, struct job *job, const json_t *kept)
+static void recall_status(struct engine *engine, struct job *job, const json_t *kept)
 {
     const char *text = json_string_value(json_object_get(kept, "text"));
 
@@ -195,6 +196,9 @@ static void recall_status(const struct engine *engine, struct job *job, const js
     job->ended_ms = number(kept, "ended");
     job->expired = json_is_true(json_object_get(kept, "expired"));
     job->code = (enum code)number(kept, "code");
+    job->number = (uint64_t)number(kept, "number");
+    if (job->number > engine->number)
+        engine->number = engine->safe = job->number;
     snprintf(job->text, sizeof(job->text), "%s", text ? text : "");
     recall_deadline(engine, job, kept);
 }
@@ -287,9 +291,12 @@ void engine_recall(struct engine *engine, const struct record *record)
     case RECORD_KNOWN:
         job_remember_id(engine, record->job_id, 0);
         break;
+    case RECORD_UNCLEARED:
+        job_remember_id(engine, record->job_id, 0)->uncleared = record->number;
+        break;
     case RECORD_TOLD:
         if ((task = task_of(engine, record)))
-            task->told = true;
+            task->told = task->job->answered = true;
         break;
     case RECORD_SHARED:
         if ((job = job_of(engine, record->job_id)))
@@ -376,82 +383,15 @@ static void count_ended(struct engine *engine, struct job *job, struct moment no
     engine->ended_tasks += job->task_count;
 }
 
-static int by_number(const void *a, const void *b)
-{
-    const struct task *const *left = a, *const *right = b;
-
-    return (*left)->number < (*right)->number ? -1 : (*left)->number > (*right)->number;
-}
-
-/* Where nobody says what was delivered, the ends of the last minutes before the stop are told
-   again: more may have waited in a link when it died. */
-#define TOLD_AGAIN_MS (600 * INT64_C(1000))
-
-static int64_t last_end_ms(const struct engine *engine)
-{
-    int64_t last = 0;
-
-    for (const struct job *job = engine->oldest; job; job = job->newer) {
-        for (size_t i = 0; i < job->task_count; i++) {
-            if (job->tasks[i].ended_ms > last)
-                last = job->tasks[i].ended_ms;
-        }
-    }
-    return last;
-}
-
-static bool is_untold(const struct engine *engine, const struct job *job, bool told,
-                      int64_t ended_ms, int64_t last_ms)
-{
-    if (engine->outbox)
-        return !told;
-    return !job->call && ended_ms >= last_ms - TOLD_AGAIN_MS; /* a call is answered once */
-}
-
-/* Ends that are safe and of which it is not known that everybody has heard, in their order. */
-static int tell_again(struct engine *engine, struct moment now)
-{
-    int64_t last_ms = last_end_ms(engine);
-    struct task **untold;
-    size_t count = 0;
-
-    for (const struct job *job = engine->oldest; job; job = job->newer)
-        count += job->task_count;
-    untold = calloc(count + 1, sizeof(struct task *));
-    if (!untold)
-        return -ENOMEM;
-    count = 0;
-    for (struct job *job = engine->oldest; job; job = job->newer) {
-        for (size_t i = 0; i < job->task_count; i++) {
-            struct task *task = &job->tasks[i];
-
-            if (task->record && is_untold(engine, job, task->told, task->ended_ms, last_ms))
-                untold[count++] = task;
-        }
-    }
-    qsort(untold, count, sizeof(struct task *), by_number);
-    for (size_t i = 0; i < count; i++)
-        task_tell(engine, untold[i]);
-    free(untold);
-    for (struct job *job = engine->oldest; job; job = job->newer) {
-        if (job_is_over(job) && !job->call &&
-            is_untold(engine, job, job->told, job->ended_ms, last_ms))
-            report_share(engine, job, now);
-    }
-    return 0;
-}
-
 int engine_resume(struct engine *engine, struct moment now)
 {
     size_t open = 0;
-    int r = 0;
 
     engine->hold_us = now.boot_us + TRUST_PATIENCE_US;
     wear_resume(engine, now);
     for (struct job *job = engine->oldest; job; job = job->newer)
         count_ended(engine, job, now);
-    if (engine->boot_id[0])
-        r = tell_again(engine, now);
+    told_count(engine);
     for (struct job *job = engine->oldest; job; job = job->newer) {
         if (job_is_over(job))
             continue;
@@ -461,5 +401,8 @@ int engine_resume(struct engine *engine, struct moment now)
     engine->recalled = NULL;
     if (open > 0)
         log_info("store: %zu jobs go on", open);
-    return r;
+    if (engine->untold > 0)
+        log_info("store: %zu outcomes, shares and answers are not known to have arrived",
+                 engine->untold);
+    return 0;
 }

@@ -153,7 +153,7 @@ static void leave_device(struct engine *engine, struct task *task)
     line_of(engine, task)->wake_us = 0;
 }
 
-static void report_outcome(struct engine *engine, const struct task *task)
+void report_outcome(struct engine *engine, const struct task *task)
 {
     struct report *report =
         engine_report(engine, REPORT_OUTCOME, task->number, task->job->id,
@@ -161,15 +161,8 @@ static void report_outcome(struct engine *engine, const struct task *task)
 
     report->call = task->job->call;
     report->code = task->code;
-    report->number = task->number;
-}
-
-void task_tell(struct engine *engine, const struct task *task)
-{
-    if (task->job->call)
-        call_answer_again(engine, task->job);
-    else
-        report_outcome(engine, task);
+    if (engine->outbox && !report->call)
+        report->number = task->number;
 }
 
 /* The record first, so that nothing is told before it is safe: neither the outcome nor the
@@ -190,9 +183,11 @@ static void finish(struct engine *engine, struct task *task, enum task_state sta
     free(device->last_outcome);
     device->last_outcome = strdup(task->record);
 
-    uint64_t number = engine_keep(engine, RECORD_OUTCOME, job->id, id, engine->outbox ? 0 : 1,
-                                  strdup(task->record));
+    bool untold = task_is_untold(engine, task);
+    uint64_t number =
+        engine_keep(engine, RECORD_OUTCOME, job->id, id, untold ? 0 : 1, strdup(task->record));
     task->number = number;
+    engine->untold += untold;
     line_of(engine, task)->outcome = number;
     if (job->call)
         call_answer(engine, job, code_status(task->code), task->code, json_text(payload),

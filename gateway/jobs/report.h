@@ -35,7 +35,7 @@ struct report {
     enum request_kind answers; /* ANSWER: what kind of request it was */
     enum code code;            /* ANSWER, OUTCOME: CODE_NONE, or why not */
     int status;                /* ANSWER */
-    char *job_id, *device_id;
+    char *job_id, *device_id;  /* ANSWER: of a call at the broker, whose answer must arrive */
     char *method;     /* ANSWER of a method call of IoT Hub, or NULL; then device_id is set */
     char *request_id; /* ... and as in the request, or NULL */
     bool late;        /* ... and the caller has had an answer already: his time had ended */
@@ -44,7 +44,9 @@ struct report {
     char *body;       /* JSON text, never NULL */
     bool call; /* OUTCOME: of a single call, whose caller has had the answer; not for the broker
                 */
-    uint64_t number; /* OUTCOME, SHARE: of the record that it tells; 0: none */
+    uint64_t number; /* OUTCOME, SHARE: of the record that it tells; 0: nobody needs to say that
+                        it has arrived */
+    bool again;      /* made by engine_tell_untold(): for the broker alone */
     bool retain;     /* SHARE: a job that selected no device is not retained */
     bool moved;      /* VALUES: some value is new, or moved by its deadband */
     int64_t when_us; /* VALUES: when they were read, boot clock */
@@ -52,5 +54,19 @@ struct report {
 };
 
 void report_free(struct report *report);
+
+/* That a report has arrived where it shall: its place, without its text. The texts are its
+   own. */
+struct delivery {
+    enum report_kind kind; /* ANSWER, OUTCOME or SHARE */
+    uint64_t number;       /* the report's; ANSWER: not looked at */
+    char *job_id, *device_id;
+};
+
+/* Does somebody need to know when it has arrived? */
+bool report_must_arrive(const struct report *report);
+/* NULL: no memory. */
+struct delivery *delivery_of(const struct report *report);
+void delivery_free(struct delivery *delivery); /* NULL is fine */
 
 #endif

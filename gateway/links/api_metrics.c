@@ -172,6 +172,29 @@ static void add_jobs(struct evbuffer *text, const struct tally *tally, const jso
 
 /* --- links and store --- */
 
+static void add_outbox(struct evbuffer *text, const json_t *status)
+{
+    add_single(text, "jobgate_outbox_bytes", "gauge",
+               "Memory of the messages that wait for the broker.",
+               number(status, "outbox", "bytes"));
+    add_single(text, "jobgate_outbox_limit_bytes", "gauge",
+               "What jobgate_outbox_bytes may reach.", number(status, "outbox", "limit"));
+    add_single(
+        text, "jobgate_outbox_untold", "gauge",
+        "Outcomes, last shares and answers that the broker has not acknowledged, in memory "
+        "or only in the store.",
+        number(status, "outbox", "untold"));
+    add_single(text, "jobgate_outbox_told_total", "counter",
+               "Outcomes, last shares and answers that the broker has acknowledged.",
+               number(status, "outbox", "told"));
+    add_single(text, "jobgate_outbox_dropped_total", "counter",
+               "Messages that were dropped for want of room, or that the broker refused.",
+               number(status, "outbox", "dropped"));
+    add_single(text, "jobgate_outbox_forgotten_total", "counter",
+               "Outcomes whose time in the history ended before the broker acknowledged them.",
+               number(status, "outbox", "forgotten"));
+}
+
 static void add_broker(struct evbuffer *text, const json_t *status)
 {
     if (!json_object_get(status, "broker"))
@@ -186,6 +209,7 @@ static void add_broker(struct evbuffer *text, const json_t *status)
                number(status, "broker", "refused"));
     add_single(text, "jobgate_broker_waiting", "gauge", "Messages that wait for the broker.",
                number(status, "broker", "waiting"));
+    add_outbox(text, status);
 }
 
 static void add_hub(struct evbuffer *text, const json_t *status)

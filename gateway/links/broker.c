@@ -19,9 +19,12 @@ enum {
 
 struct broker {
     const struct site *site;
-    struct broker_thread *thread;
-    int fd; /* epoll over arrivals and news */
+    struct broker_thread *thread; /* NULL: stopped, and left to itself */
+    bool stopped;
+    int fd;                       /* epoll over arrivals and news */
     uint64_t received, refused;
+    uint64_t taken; /* the highest number of an end that went into the outbox */
+    bool behind;    /* ends were let go, or may wait from before: they come again, in order */
 };
 
 /* Paho reads the file later and says little about it, so a missing one is found here. */
@@ -108,6 +111,8 @@ static int copy_names(struct broker_thread_settings *settings, const struct site
     mqtt->will_topic = topic_gateway(config->root, site->id);
     mqtt->will_body = offline ? json_dumps(offline, JSON_COMPACT) : NULL;
     json_decref(offline);
+    uint64_t outbox_bytes = (uint64_t)site->store.outbox_mb << 20;
+    settings->outbox_bytes = outbox_bytes < SIZE_MAX / 4 ? (size_t)outbox_bytes : SIZE_MAX / 4;
     settings->root = strdup(config->root);
     settings->gateway_id = strdup(site->id);
     if (config->username)
@@ -139,6 +144,13 @@ static int watch(int epoll, int fd)
     return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
+void broker_stop(struct broker *broker)
+{
+    broker->stopped = true;
+    if (!broker_thread_stop(broker->thread))
+        broker->thread = NULL;
+}
+
 int broker_open(struct broker **ret, const struct site *site, const char *version, char *why,
                 size_t why_size)
 {
@@ -150,6 +162,7 @@ int broker_open(struct broker **ret, const struct site *site, const char *versio
     if (!broker)
         return -ENOMEM;
     broker->site = site;
+    broker->behind = true;
     broker->fd = epoll_create1(EPOLL_CLOEXEC);
     if (broker->fd < 0) {
         r = -errno;
@@ -165,13 +178,17 @@ int broker_open(struct broker **ret, const struct site *site, const char *versio
     r = watch(broker->fd, broker_thread_fd(broker->thread));
     if (r == 0)
         r = watch(broker->fd, broker_thread_news_fd(broker->thread));
+    if (r == 0)
+        r = watch(broker->fd, outbox_landed_fd(broker_thread_outbox(broker->thread)));
     if (r < 0)
         goto fail_thread;
     *ret = broker;
     return 0;
 
 fail_thread:
-    broker_thread_close(broker->thread);
+    broker_stop(broker);
+    if (broker->thread)
+        broker_thread_free(broker->thread);
     settings = (struct broker_thread_settings){0};
 fail_settings:
     broker_thread_settings_deinit(&settings);
@@ -187,7 +204,10 @@ void broker_close(struct broker *broker)
 {
     if (!broker)
         return;
-    broker_thread_close(broker->thread);
+    if (!broker->stopped)
+        broker_stop(broker);
+    if (broker->thread)
+        broker_thread_free(broker->thread);
     close(broker->fd);
     free(broker);
 }
@@ -238,15 +258,56 @@ bool broker_connected(struct broker *broker)
 /* Sent anew after a connection, by what is then true. */
 static bool can_be_spared(const struct report *report)
 {
+    bool passing =
+        report->kind == REPORT_SHARE && report->retain && !report_must_arrive(report);
+
     return (report->kind == REPORT_REPORTED || report->kind == REPORT_STATE ||
-            report->kind == REPORT_GATEWAY) &&
+            report->kind == REPORT_GATEWAY || passing) &&
            report->body[0];
+}
+
+/* Ends go out in the order of their numbers: what was let go comes again before what is new. */
+static bool comes_later(const struct broker *broker, const struct report *report)
+{
+    return report->number <= broker->taken || (broker->behind && !report->again);
+}
+
+static void let_go(struct broker *broker)
+{
+    if (!broker->behind)
+        log_warning(
+            "broker: %u MB wait for it; newer outcomes stay in the store until there is "
+            "room (store.outbox_mb)",
+            broker->site->store.outbox_mb);
+    broker->behind = true;
+}
+
+/* Nobody hears of it, which is as good as told. */
+static void tell_arrived(struct broker *broker, const struct report *report)
+{
+    struct delivery *delivery = report_must_arrive(report) ? delivery_of(report) : NULL;
+
+    if (delivery)
+        outbox_tell_landed(broker_thread_outbox(broker->thread), delivery);
+}
+
+/* False: there was no room. */
+static bool give(struct broker *broker, const struct report *report)
+{
+    struct outgoing *message;
+
+    if (outgoing_of_report(&message, broker->site, report) < 0) {
+        log_error("broker: a report was dropped: %s", strerror(ENOMEM));
+        return false;
+    }
+    if (message)
+        return broker_thread_give(broker->thread, message);
+    tell_arrived(broker, report);
+    return true;
 }
 
 void broker_report(struct broker *broker, const struct report *report)
 {
-    struct outgoing *message;
-
     if (report->kind == REPORT_STORED) {
         if (report->origin.link == LINK_BROKER && report->origin.ticket)
             broker_thread_stored(broker->thread, report->origin.ticket);
@@ -254,10 +315,32 @@ void broker_report(struct broker *broker, const struct report *report)
     }
     if (can_be_spared(report) && !broker_thread_is_connected(broker->thread))
         return;
-    if (outgoing_of_report(&message, broker->site, report) < 0)
-        log_error("broker: a report was dropped: %s", strerror(ENOMEM));
-    else if (message)
-        broker_thread_give(broker->thread, message);
+    if (report->number == 0) {
+        give(broker, report);
+        return;
+    }
+    if (comes_later(broker, report))
+        return;
+    if (give(broker, report))
+        broker->taken = report->number;
+    else
+        let_go(broker);
+}
+
+struct delivery *broker_take_delivery(struct broker *broker)
+{
+    return broker->thread ? outbox_take_landed(broker_thread_outbox(broker->thread)) : NULL;
+}
+
+bool broker_wants_untold(const struct broker *broker, uint64_t *after)
+{
+    *after = broker->taken;
+    return broker->behind && outbox_has_room(broker_thread_outbox(broker->thread));
+}
+
+void broker_has_all(struct broker *broker)
+{
+    broker->behind = false;
 }
 
 void broker_status(const struct broker *broker, struct broker_status *status)

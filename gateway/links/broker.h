@@ -11,6 +11,7 @@
 #define JOBGATE_LINKS_BROKER_H
 
 #include "jobs/report.h"
+#include "links/broker_outbox.h"
 
 struct broker;
 
@@ -18,7 +19,7 @@ struct broker_status {
     bool connected;
     int64_t since_us; /* boot clock */
     uint64_t received, sent, refused;
-    size_t waiting; /* messages in the link's outgoing queue */
+    struct outbox_state outbox;
     char text[160]; /* why it is not connected, for people */
 };
 
@@ -27,19 +28,28 @@ struct broker_status {
 int broker_open(struct broker **ret, const struct site *site, const char *version, char *why,
                 size_t why_size);
 /* Publishes what waits and "offline", and disconnects, within 500 ms. A message that the store
-   has not taken by then is never acknowledged: it comes again. */
-void broker_close(struct broker *broker);
+   has not taken by then is never acknowledged: it comes again. What is left to do with it: to
+   take deliveries, and to close it. */
+void broker_stop(struct broker *broker);
+void broker_close(struct broker *broker); /* stops it where it was not; NULL is fine */
 
-/* Readable when broker_take() or broker_connected() has something. */
+/* Readable when broker_take(), broker_take_delivery() or broker_connected() has something. */
 int broker_fd(const struct broker *broker);
 struct request *broker_take(struct broker *broker);
 /* True once after each new connection: then the gateway asks the engine to report all. */
 bool broker_connected(struct broker *broker);
 
 /* Sends what concerns the broker; ANSWER and STORED only those of this link. The report stays
-   the caller's. While not connected, outcomes, shares and answers wait (bounded, oldest polled
-   values dropped first); retained documents are sent anew by engine_report_all(). */
+   the caller's. While not connected, outcomes, last shares and answers wait (store.outbox_mb);
+   retained documents are sent anew by engine_report_all(). An outcome or last share for which
+   there is no room is let go, like all after it until broker_wants_untold(). */
 void broker_report(struct broker *broker, const struct report *report);
+/* A report that must arrive has: the broker has said so. NULL: none; it is the caller's. */
+struct delivery *broker_take_delivery(struct broker *broker);
+/* There is room for ends above number *after that were let go, or ended before this start: what
+   engine_tell_untold() has is to be reported. To be asked after each delivery. */
+bool broker_wants_untold(const struct broker *broker, uint64_t *after);
+void broker_has_all(struct broker *broker); /* there were none */
 void broker_status(const struct broker *broker, struct broker_status *status);
 
 #endif

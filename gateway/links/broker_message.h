@@ -35,7 +35,7 @@ int arrival_read(struct request **request, struct outgoing **answer, const struc
 int arrival_refuse(struct outgoing **answer, const char *root, const char *gateway_id,
                    struct arrival *arrival, const struct refusal *refusal);
 
-/* A report in the words of the broker, or NULL: it does not concern it. */
+/* A report in the words of the broker, or NULL: nobody there hears of it. */
 int outgoing_of_report(struct outgoing **ret, const struct site *site,
                        const struct report *report);
 

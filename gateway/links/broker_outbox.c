@@ -1,5 +1,7 @@
 #include "links/broker_outbox.h"
 
+#include "base/log.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -12,14 +14,22 @@ struct list {
     struct outgoing *first, **end;
 };
 
+/* A list of its own, so that a message's memory goes as soon as the broker has it. */
+struct landed {
+    struct delivery *delivery;
+    struct landed *next;
+};
+
 struct outbox {
-    int fd;
-    size_t most, most_bytes;
-    pthread_mutex_t lock; /* guards the five below */
+    int fd, landed_fd;
+    size_t most_bytes;
+    pthread_mutex_t lock; /* guards the rest */
     struct list ranks[OUTGOING_RANKS];
-    size_t count, bytes;
-    size_t dropped; /* since outbox_dropped() */
-    uint64_t number;
+    size_t waiting;         /* in the lists */
+    size_t messages, bytes; /* these, and what was taken */
+    size_t dropped;         /* since outbox_dropped() */
+    uint64_t number, dropped_in_all, told;
+    struct landed *landed, **landed_end;
 };
 
 struct outgoing *outgoing_new(enum outgoing_rank rank, char *topic, char *body, bool retain)
@@ -43,58 +53,71 @@ void outgoing_free(struct outgoing *message)
     free(message->topic);
     free(message->body);
     free(message->correlation);
+    delivery_free(message->delivery);
     free(message);
 }
 
 static size_t weight(const struct outgoing *message)
 {
+    const struct delivery *delivery = message->delivery;
+    size_t ids = delivery ? sizeof(*delivery) + strlen(delivery->job_id) : 0;
+
     return sizeof(*message) + strlen(message->topic) + strlen(message->body) +
-           message->correlation_size;
+           message->correlation_size + ids;
 }
 
-int outbox_new(struct outbox **ret, size_t most, size_t most_bytes)
+int outbox_new(struct outbox **ret, size_t most_bytes)
 {
     struct outbox *outbox = calloc(1, sizeof(*outbox));
     int r;
 
     if (!outbox)
         return -ENOMEM;
-    outbox->most = most;
     outbox->most_bytes = most_bytes;
     for (size_t i = 0; i < OUTGOING_RANKS; i++)
         outbox->ranks[i].end = &outbox->ranks[i].first;
+    outbox->landed_end = &outbox->landed;
     outbox->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (outbox->fd < 0) {
+    outbox->landed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (outbox->fd < 0 || outbox->landed_fd < 0) {
         r = -errno;
-        goto fail_outbox;
+        goto fail_fds;
     }
     r = -pthread_mutex_init(&outbox->lock, NULL);
     if (r < 0)
-        goto fail_fd;
+        goto fail_fds;
     *ret = outbox;
     return 0;
 
-fail_fd:
-    close(outbox->fd);
-fail_outbox:
+fail_fds:
+    if (outbox->fd >= 0)
+        close(outbox->fd);
+    if (outbox->landed_fd >= 0)
+        close(outbox->landed_fd);
     free(outbox);
     return r;
 }
 
-/* The descriptor changes together with the count, under the lock: readable means not empty. */
-static void counted(struct outbox *outbox, const struct outgoing *message, bool added)
+/* A descriptor changes together with what it shows, under the lock: readable means not empty.
+ */
+static void show(int fd, bool something)
 {
     uint64_t one = 1;
-    ssize_t n = sizeof(one);
+    ssize_t n = something ? write(fd, &one, sizeof(one)) : read(fd, &one, sizeof(one));
 
-    outbox->bytes += added ? weight(message) : 0 - weight(message);
-    outbox->count += added ? 1 : (size_t)-1;
-    if (added && outbox->count == 1)
-        n = write(outbox->fd, &one, sizeof(one));
-    else if (!added && outbox->count == 0)
-        n = read(outbox->fd, &one, sizeof(one));
     assert(n == sizeof(one));
     (void)n;
+}
+
+static void link_at(struct outbox *outbox, struct list *list, struct outgoing **at,
+                    struct outgoing *message)
+{
+    message->next = *at;
+    *at = message;
+    if (!message->next)
+        list->end = &message->next;
+    if (outbox->waiting++ == 0)
+        show(outbox->fd, true);
 }
 
 static struct outgoing *unlink_first(struct outbox *outbox, struct list *list)
@@ -105,51 +128,91 @@ static struct outgoing *unlink_first(struct outbox *outbox, struct list *list)
     if (!list->first)
         list->end = &list->first;
     message->next = NULL;
-    counted(outbox, message, false);
+    if (--outbox->waiting == 0)
+        show(outbox->fd, false);
     return message;
+}
+
+/* It is no longer the outbox's: neither in a list nor taken. */
+static void uncount(struct outbox *outbox, const struct outgoing *message)
+{
+    outbox->messages--;
+    outbox->bytes -= weight(message);
 }
 
 void outbox_free(struct outbox *outbox)
 {
     struct outgoing *message;
+    struct delivery *delivery;
 
     if (!outbox)
         return;
     while ((message = outbox_take(outbox)))
         outgoing_free(message);
+    while ((delivery = outbox_take_landed(outbox)))
+        delivery_free(delivery);
     pthread_mutex_destroy(&outbox->lock);
     close(outbox->fd);
+    close(outbox->landed_fd);
     free(outbox);
 }
 
-static void drop_least(struct outbox *outbox)
+/* False: there is nothing that may be dropped. */
+static bool drop_least(struct outbox *outbox)
 {
-    for (size_t i = 0; i < OUTGOING_RANKS; i++) {
-        if (outbox->ranks[i].first) {
-            outgoing_free(unlink_first(outbox, &outbox->ranks[i]));
-            outbox->dropped++;
-            return;
-        }
+    for (size_t i = 0; i < OUTGOING_KEPT; i++) {
+        struct outgoing *message;
+
+        if (!outbox->ranks[i].first)
+            continue;
+        message = unlink_first(outbox, &outbox->ranks[i]);
+        uncount(outbox, message);
+        outgoing_free(message);
+        outbox->dropped_in_all++;
+        if (outbox->dropped++ == 0)
+            log_error("broker: %zu MB wait for it (store.outbox_mb); the oldest values and "
+                      "states are dropped",
+                      outbox->most_bytes >> 20);
+        return true;
     }
+    return false;
 }
 
-size_t outbox_give(struct outbox *outbox, struct outgoing *message)
+static bool is_over(const struct outbox *outbox, size_t more)
+{
+    return outbox->bytes + more > outbox->most_bytes;
+}
+
+int outbox_give(struct outbox *outbox, struct outgoing *message)
 {
     struct list *list = &outbox->ranks[message->rank];
-    size_t before, dropped;
+    size_t size = weight(message);
+    bool kept = message->rank == OUTGOING_KEPT, taken = true;
 
     pthread_mutex_lock(&outbox->lock);
-    message->number = ++outbox->number;
-    message->next = NULL;
-    *list->end = message;
-    list->end = &message->next;
-    counted(outbox, message, true);
-    before = outbox->dropped;
-    while (outbox->count > outbox->most || outbox->bytes > outbox->most_bytes)
-        drop_least(outbox);
-    dropped = outbox->dropped;
+    while (kept && is_over(outbox, size) && drop_least(outbox))
+        ;
+    taken = !kept || !is_over(outbox, size) || outbox->messages == 0;
+    if (taken) {
+        message->number = ++outbox->number;
+        outbox->messages++;
+        outbox->bytes += size;
+        link_at(outbox, list, list->end, message);
+    }
+    while (is_over(outbox, 0) && drop_least(outbox))
+        ;
     pthread_mutex_unlock(&outbox->lock);
-    return before == 0 ? dropped : 0;
+    return taken ? 0 : OUTBOX_E_FULL;
+}
+
+bool outbox_has_room(struct outbox *outbox)
+{
+    bool room;
+
+    pthread_mutex_lock(&outbox->lock);
+    room = outbox->bytes <= outbox->most_bytes / 2;
+    pthread_mutex_unlock(&outbox->lock);
+    return room;
 }
 
 struct outgoing *outbox_take(struct outbox *outbox)
@@ -164,6 +227,8 @@ struct outgoing *outbox_take(struct outbox *outbox)
         if (list->first && (!oldest || list->first->number < oldest->first->number))
             oldest = list;
     }
+    if (outbox->ranks[OUTGOING_ANSWER].first)
+        oldest = &outbox->ranks[OUTGOING_ANSWER];
     if (oldest)
         message = unlink_first(outbox, oldest);
     pthread_mutex_unlock(&outbox->lock);
@@ -178,22 +243,74 @@ void outbox_put_back(struct outbox *outbox, struct outgoing *message)
     pthread_mutex_lock(&outbox->lock);
     while (*at && (*at)->number < message->number)
         at = &(*at)->next;
-    message->next = *at;
-    *at = message;
-    if (!message->next)
-        list->end = &message->next;
-    counted(outbox, message, true);
+    link_at(outbox, list, at, message);
     pthread_mutex_unlock(&outbox->lock);
 }
 
-size_t outbox_count(struct outbox *outbox)
+/* The one who waits learns of it later rather than never: without memory it is told again. */
+static void add_landed(struct outbox *outbox, struct delivery *delivery)
 {
-    size_t count;
+    struct landed *landed = calloc(1, sizeof(*landed));
+
+    if (!landed) {
+        delivery_free(delivery);
+        return;
+    }
+    landed->delivery = delivery;
+    if (!outbox->landed)
+        show(outbox->landed_fd, true);
+    *outbox->landed_end = landed;
+    outbox->landed_end = &landed->next;
+    outbox->told++;
+}
+
+void outbox_land(struct outbox *outbox, struct outgoing *message)
+{
+    struct delivery *delivery = message->delivery;
 
     pthread_mutex_lock(&outbox->lock);
-    count = outbox->count;
+    uncount(outbox, message);
+    message->delivery = NULL;
+    if (delivery)
+        add_landed(outbox, delivery);
     pthread_mutex_unlock(&outbox->lock);
-    return count;
+    outgoing_free(message);
+}
+
+void outbox_tell_landed(struct outbox *outbox, struct delivery *delivery)
+{
+    pthread_mutex_lock(&outbox->lock);
+    add_landed(outbox, delivery);
+    pthread_mutex_unlock(&outbox->lock);
+}
+
+void outbox_drop(struct outbox *outbox, struct outgoing *message)
+{
+    pthread_mutex_lock(&outbox->lock);
+    uncount(outbox, message);
+    outbox->dropped_in_all++;
+    pthread_mutex_unlock(&outbox->lock);
+    outgoing_free(message);
+}
+
+struct delivery *outbox_take_landed(struct outbox *outbox)
+{
+    struct delivery *delivery = NULL;
+    struct landed *landed;
+
+    pthread_mutex_lock(&outbox->lock);
+    landed = outbox->landed;
+    if (landed) {
+        delivery = landed->delivery;
+        outbox->landed = landed->next;
+    }
+    if (landed && !outbox->landed) {
+        outbox->landed_end = &outbox->landed;
+        show(outbox->landed_fd, false);
+    }
+    pthread_mutex_unlock(&outbox->lock);
+    free(landed);
+    return delivery;
 }
 
 size_t outbox_dropped(struct outbox *outbox)
@@ -207,7 +324,23 @@ size_t outbox_dropped(struct outbox *outbox)
     return dropped;
 }
 
+void outbox_state(struct outbox *outbox, struct outbox_state *state)
+{
+    pthread_mutex_lock(&outbox->lock);
+    *state = (struct outbox_state){.messages = outbox->messages,
+                                   .bytes = outbox->bytes,
+                                   .most_bytes = outbox->most_bytes,
+                                   .dropped = outbox->dropped_in_all,
+                                   .told = outbox->told};
+    pthread_mutex_unlock(&outbox->lock);
+}
+
 int outbox_fd(const struct outbox *outbox)
 {
     return outbox->fd;
+}
+
+int outbox_landed_fd(const struct outbox *outbox)
+{
+    return outbox->landed_fd;
 }

@@ -95,12 +95,13 @@ int outgoing_of_report(struct outgoing **ret, const struct site *site,
     case REPORT_OUTCOME:
         if (report->call)
             return 0;
-        message = outgoing_new(OUTGOING_OUTCOME,
-                               topic_outcome(root, report->job_id, report->device_id),
-                               strdup(report->body), false);
+        message =
+            outgoing_new(OUTGOING_KEPT, topic_outcome(root, report->job_id, report->device_id),
+                         strdup(report->body), false);
         break;
     case REPORT_SHARE:
-        message = outgoing_new(OUTGOING_SHARE, topic_share(root, report->job_id, site->id),
+        message = outgoing_new(report->number > 0 ? OUTGOING_KEPT : OUTGOING_SHARE,
+                               topic_share(root, report->job_id, site->id),
                                strdup(report->body), retain);
         break;
     case REPORT_REPORTED:
@@ -120,6 +121,13 @@ int outgoing_of_report(struct outgoing **ret, const struct site *site,
     case REPORT_PROGRESS:
     case REPORT_VALUES:
         return 0;
+    }
+    if (message && report_must_arrive(report)) {
+        message->delivery = delivery_of(report);
+        if (!message->delivery) {
+            outgoing_free(message);
+            return -ENOMEM;
+        }
     }
     *ret = message;
     return message ? 0 : -ENOMEM;

@@ -58,7 +58,7 @@ static void fly(struct session *session, struct outgoing *message)
     r = mqtt_publish(session->mqtt, message, &session->flights[i].token);
     if (r == MQTT_E_UNFIT) {
         log_warning("broker: an answer to a topic that is no UTF-8 was dropped");
-        outgoing_free(message);
+        outbox_drop(session->outbox, message);
     } else if (r < 0) {
         outbox_put_back(session->outbox, message);
         end(session, "a message could not be sent");
@@ -95,9 +95,12 @@ static void land(struct session *session, const struct mqtt_event *event)
             continue;
         if (event->kind == MQTT_REFUSED)
             log_warning("broker: %s was not taken: %s", message->topic, event->text);
-        if (event->kind == MQTT_DELIVERED)
+        if (event->kind == MQTT_DELIVERED) {
             session->sent(session->ctx);
-        outgoing_free(message);
+            outbox_land(session->outbox, message);
+        } else {
+            outbox_drop(session->outbox, message);
+        }
         session->flights[i].message = NULL;
         session->flying--;
     }
@@ -123,7 +126,7 @@ static void bring_back(struct session *session)
                 "broker: dropped %s of %zu bytes, at which the broker ended the connection "
                 "%d times",
                 message->topic, strlen(message->body), TRIES_MOST);
-            outgoing_free(message);
+            outbox_drop(session->outbox, message);
         } else if (message) {
             outbox_put_back(session->outbox, message);
         }
@@ -176,8 +179,8 @@ static void begin_stop(struct session *session)
     }
     last = outgoing_new(OUTGOING_STATE, strdup(settings->will_topic),
                         strdup(settings->will_body), true);
-    if (last)
-        outbox_give(session->outbox, last);
+    if (last && outbox_give(session->outbox, last) != 0)
+        outgoing_free(last);
     enter(session, SESSION_FLUSHING, FLUSH_LIMIT_US);
 }
 

@@ -18,8 +18,6 @@
 enum {
     ARRIVALS_MOST = 1024,
     EVENTS_MOST = 256, /* more than one session can tell: the flights, one SUBSCRIBE, ends */
-    OUTBOX_MOST = 10000,
-    OUTBOX_BYTES_MOST = 8 << 20,
     STORED_LIMIT_S = 30,
     CLOSE_LIMIT_MS = 420,
 };
@@ -165,7 +163,7 @@ static int64_t next_pause(struct broker_thread *thread, bool *told)
     return pause_us;
 }
 
-static void thread_free(struct broker_thread *thread)
+void broker_thread_free(struct broker_thread *thread)
 {
     struct arrival *arrival;
 
@@ -192,7 +190,7 @@ static void *thread_main(void *arg)
             session_pause(&thread->session, next_pause(thread, &told));
     }
     if (link_end_done(&thread->end))
-        thread_free(thread);
+        broker_thread_free(thread);
     return NULL;
 }
 
@@ -234,7 +232,7 @@ int broker_thread_open(struct broker_thread **ret,
     r = queue_new(&thread->events, EVENTS_MOST);
     if (r < 0)
         goto fail_arrivals;
-    r = outbox_new(&thread->outbox, OUTBOX_MOST, OUTBOX_BYTES_MOST);
+    r = outbox_new(&thread->outbox, settings->outbox_bytes);
     if (r < 0)
         goto fail_events;
     thread->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -279,10 +277,9 @@ fail_thread:
     return r;
 }
 
-void broker_thread_close(struct broker_thread *thread)
+bool broker_thread_stop(struct broker_thread *thread)
 {
-    if (link_end_wait(&thread->end, thread->events, CLOSE_LIMIT_MS))
-        thread_free(thread);
+    return link_end_wait(&thread->end, thread->events, CLOSE_LIMIT_MS);
 }
 
 int broker_thread_fd(const struct broker_thread *thread)
@@ -300,12 +297,17 @@ struct arrival *broker_thread_take(struct broker_thread *thread)
     return queue_take(thread->arrivals);
 }
 
-void broker_thread_give(struct broker_thread *thread, struct outgoing *message)
+bool broker_thread_give(struct broker_thread *thread, struct outgoing *message)
 {
-    if (outbox_give(thread->outbox, message) > 0)
-        log_error("broker: more waits than the link keeps (%d messages); the least precious "
-                  "are dropped",
-                  OUTBOX_MOST);
+    if (outbox_give(thread->outbox, message) == 0)
+        return true;
+    outgoing_free(message);
+    return false;
+}
+
+struct outbox *broker_thread_outbox(struct broker_thread *thread)
+{
+    return thread->outbox;
 }
 
 void broker_thread_stored(struct broker_thread *thread, uint64_t ticket)
@@ -334,5 +336,5 @@ void broker_thread_status(struct broker_thread *thread, struct broker_status *st
     status->sent = thread->sent;
     snprintf(status->text, sizeof(status->text), "%s", thread->text);
     pthread_mutex_unlock(&thread->end.lock);
-    status->waiting = outbox_count(thread->outbox);
+    outbox_state(thread->outbox, &status->outbox);
 }

@@ -20,22 +20,27 @@ struct broker_thread_settings {
     char *root, *gateway_id;
     char **filters;
     size_t filter_count; /* even */
+    size_t outbox_bytes; /* that may wait */
 };
 
 struct broker_thread;
 
 int broker_thread_open(struct broker_thread **ret,
                        const struct broker_thread_settings *settings);
-/* Publishes the will, disconnects, ends. Where that takes more than 500 ms (the broker hangs,
-   or a message waits for a store that does not come) the thread is left to itself: what waits
-   is not acknowledged, and the process should end. */
-void broker_thread_close(struct broker_thread *thread);
+/* Publishes the will, disconnects, ends. True: it has ended, and is still to be freed. False:
+   that takes more than 500 ms (the broker hangs, or a message waits for a store that does not
+   come) and it is left to itself: what waits is not acknowledged, and the process should end.
+ */
+bool broker_thread_stop(struct broker_thread *thread);
+void broker_thread_free(struct broker_thread *thread); /* one that has ended */
 void broker_thread_settings_deinit(struct broker_thread_settings *settings);
 
 int broker_thread_fd(const struct broker_thread *thread);      /* an arrival waits */
 int broker_thread_news_fd(const struct broker_thread *thread); /* connected anew; eventfd */
 struct arrival *broker_thread_take(struct broker_thread *thread);
-void broker_thread_give(struct broker_thread *thread, struct outgoing *message);
+/* Gives the message away. False: it is one that is kept, there is no room, and it is freed. */
+bool broker_thread_give(struct broker_thread *thread, struct outgoing *message);
+struct outbox *broker_thread_outbox(struct broker_thread *thread);
 void broker_thread_stored(struct broker_thread *thread, uint64_t ticket);
 bool broker_thread_is_connected(struct broker_thread *thread);
 void broker_thread_status(struct broker_thread *thread, struct broker_status *status);

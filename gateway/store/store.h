@@ -25,21 +25,26 @@ enum record_kind {
     RECORD_INTENT = 3,  /* a trigger's or pulse's frame is about to leave; the run up to here */
     RECORD_DONE = 4,    /* a step is done; the run up to here */
     RECORD_OUTCOME = 5, /* a task ended: its record; step 1: nobody needs to be told */
-    RECORD_STATUS = 6,  /* a job changed its status, start or deadline */
+    RECORD_STATUS = 6,  /* a job changed its status, start or deadline; step 1: it ended, and
+                           nobody needs to be told */
     RECORD_TWIN = 7,    /* device_id: its twin changed; the whole twin */
     RECORD_CANCEL = 8,  /* job_id, which need not be known */
     RECORD_TASKS = 9,   /* job_id: its devices, which no longer change */
     RECORD_FORGET = 10, /* job_id: nothing but the id stays; text: when (seconds since 1970), or
-                           NULL: not even that */
-    RECORD_TOLD = 11,   /* job_id, device_id: everybody who shall know the outcome knows it */
+                           NULL: not even that; step 1: nobody needs to be told */
+    RECORD_TOLD = 11,   /* job_id, device_id: everybody who shall know the outcome knows it; of
+                           a call also before its end: the caller has its answer */
     RECORD_CLOCK = 12,  /* both clocks now */
     RECORD_KNOWN = 13,  /* comes out only: an id that was forgotten; text: when */
-    RECORD_SHARED = 14, /* job_id: everybody who shall know its end knows it */
+    RECORD_SHARED = 14, /* job_id: everybody who shall know its end, or that it is forgotten,
+                           knows it */
     RECORD_SHELVED = 15, /* job_id, which is over: text is what the outside sees of it. From now
                             on only the history has it; comes out with text: its fingerprint */
     RECORD_POLLED = 16,  /* device_id: its polled values; text: see docs/architecture.md */
     RECORD_PURGE = 17,   /* job_id: `step` of its tasks' records are no longer wanted */
     RECORD_WEAR = 18,    /* device_id: writes to its points that wear, before one is sent */
+    RECORD_UNCLEARED =
+        19, /* comes out only: an id that was forgotten, which not everybody knows */
 };
 
 /* A plain value; text belongs to the record. */

@@ -66,6 +66,7 @@ static enum topic topic_of(enum record_kind kind)
     case RECORD_SHARED:
     case RECORD_SHELVED:
     case RECORD_PURGE:
+    case RECORD_UNCLEARED:
         break;
     }
     return TOPIC_NONE;

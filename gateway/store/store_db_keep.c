@@ -26,7 +26,7 @@ static const char *const keep_sql[KEEP_COUNT] = {
         " ON CONFLICT DO UPDATE SET outcome = excluded.outcome, number = excluded.number,"
         " told = excluded.told,"
         " handed = NULL, journal = NULL, intent = 0",
-    [RECORD_STATUS] = "UPDATE job SET status = ?4 WHERE id = ?2",
+    [RECORD_STATUS] = "UPDATE job SET status = ?4, told = ?5 WHERE id = ?2",
     [RECORD_TWIN] = "INSERT INTO twin (device, number, twin) VALUES (?3, ?1, ifnull(?4, ''))"
                     " ON CONFLICT DO UPDATE SET number = excluded.number, twin = excluded.twin",
     [RECORD_CANCEL] = "UPDATE job SET canceled = 1 WHERE id = ?2",
@@ -52,8 +52,9 @@ static const char *const beside_sql[KEEP_COUNT] = {
     [RECORD_JOB] = "DELETE FROM early_cancel WHERE id = ?2",
     [RECORD_CANCEL] = "INSERT OR IGNORE INTO early_cancel (id, number) SELECT ?2, ?1"
                       " WHERE NOT EXISTS (SELECT 1 FROM job WHERE id = ?2)",
-    [RECORD_FORGET] = "INSERT OR REPLACE INTO known (id, at) SELECT ?2, CAST(?4 AS INTEGER)"
-                      " WHERE ?4 IS NOT NULL",
+    [RECORD_FORGET] = "INSERT OR REPLACE INTO known (id, at, number, cleared)"
+                      " SELECT ?2, CAST(?4 AS INTEGER), ?1, ?5 WHERE ?4 IS NOT NULL",
+    [RECORD_SHARED] = "UPDATE known SET cleared = 1 WHERE id = ?2 AND cleared = 0",
 };
 
 int store_db_prepare(struct store_db *db)

@@ -16,7 +16,9 @@
 #define TASK_OF_JOB "task JOIN job ON job = job.number WHERE " NOT_SHELVED " AND "
 static const char *const recall_sql[] = {
     RECALL_ROW(12, "number", "NULL", "NULL", "clock", "clock"),
-    RECALL_ROW(13, "0", "id", "NULL", "CAST(at AS TEXT)", "known ORDER BY id"),
+    RECALL_ROW(13, "number", "id", "NULL", "CAST(at AS TEXT)",
+               "known WHERE cleared = 1 ORDER BY id"),
+    RECALL_ROW(19, "number", "id", "NULL", "NULL", "known WHERE cleared = 0 ORDER BY number"),
     RECALL_ROW(15,
                "max(job.number,"
                " ifnull((SELECT max(number) FROM task WHERE task.job = job.number), 0))",
@@ -39,8 +41,7 @@ static const char *const recall_sql[] = {
                TASK_OF_JOB "outcome IS NOT NULL"
                            " ORDER BY task.number"),
     RECALL_ROW(11, "task.number", "id", "device", "NULL",
-               TASK_OF_JOB "task.told = 1 AND"
-                           " outcome IS NOT NULL ORDER BY job"),
+               TASK_OF_JOB "task.told = 1 ORDER BY job"),
     RECALL_ROW(8, "number", "id", "NULL", "NULL",
                "job WHERE " NOT_SHELVED " AND canceled = 1 ORDER BY number"),
     RECALL_ROW(6, "number", "id", "NULL", "status",
@@ -114,6 +115,7 @@ uint64_t store_db_last(struct store_db *db)
                            " UNION ALL SELECT max(number) FROM twin"
                            " UNION ALL SELECT max(number) FROM early_cancel"
                            " UNION ALL SELECT max(number) FROM wear"
+                           " UNION ALL SELECT max(number) FROM known"
                            " UNION ALL SELECT max(number) FROM clock)",
                            -1, &statement, NULL) == SQLITE_OK &&
         sqlite3_step(statement) == SQLITE_ROW)

@@ -83,6 +83,10 @@ const char *const store_steps[] = {
     "  FROM task;"
     "DROP TABLE task;"
     "ALTER TABLE task_new RENAME TO task;",
+
+    /* What a forgotten job left with others is cleared; until they know, `cleared` is 0. */
+    "ALTER TABLE known ADD COLUMN number INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE known ADD COLUMN cleared INTEGER NOT NULL DEFAULT 1;",
 };
 
 const size_t store_step_count = sizeof(store_steps) / sizeof(store_steps[0]);

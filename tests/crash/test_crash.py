@@ -93,7 +93,7 @@ class Crashes:
         self.begin()
 
     def begin(self):
-        self.backend.forget()
+        self.backend.forget("gateways/")
         self.gateway = self.world.gateway(self.config, "--lines", self.sim.lines)
         self.backend.online()
 
@@ -105,6 +105,9 @@ class Crashes:
         """MQTT says the same as the records, also where the kill came before the publishing."""
         until(lambda: sorted(self.backend.outcomes(job)) == IDS, what=f"{story}: outcomes by MQTT")
         assert self.backend.share(job)["status"] == "completed", story
+        copies = {}
+        for message in self.backend.all(f"jobs/{job}/outcomes/"):
+            assert copies.setdefault(message.topic, message.payload) == message.payload, story
         for name, message in self.backend.outcomes(job).items():
             assert message["seq"] and message["status"] == outcomes[name]["status"], story
             assert message["outcome"] == outcomes[name]["outcome"], story
@@ -112,6 +115,7 @@ class Crashes:
     def round(self, number):
         kind = KINDS[number % len(KINDS)]
         job, document = f"job-{number}", kind(number)
+        self.backend.forget()
         begun = time.monotonic()
         self.backend.submit(job, **document)
         pause = self.random.random() ** 2 * 0.7

@@ -1,7 +1,8 @@
 /*
  * Histories: the engine in a simulated world, driven by a seed: jobs, calls, patches, cancels,
  * redeliveries, dead and deaf devices, lines that go down, and power that goes at any moment.
- * What was not safe in the store is gone then; the frame on the wire was obeyed or not.
+ * What was not safe in the store is gone then; the frame on the wire was obeyed or not. The
+ * broker comes and goes, and what it has not acknowledged is told again.
  *
  * After each history the outcomes are compared with what the devices saw. A seed that fails
  * ends the program and prints its story: the same seed tells the same story again.
@@ -15,6 +16,7 @@
 #include <string.h>
 
 enum { DEVICES_MOST = 6, JOBS_MOST = 12, EVENTS = 40, VALUE_FIRST = 1000, PULSE_VALUE = 77 };
+enum { UNDERWAY_MOST = 64 };
 
 enum what { METHOD_STATE, METHOD_TRIGGER, METHOD_PULSE, METHOD_RESTORE, METHOD_COUNT };
 
@@ -24,6 +26,18 @@ struct asked {
     uint16_t value;                /* that no other job writes */
     unsigned obeyed[DEVICES_MOST]; /* frames with this value that the device obeyed */
     char *told[DEVICES_MOST];      /* its outcome, as it was told first */
+    char *arrived[DEVICES_MOST];   /* ... and as the back end has it */
+    char *share;                   /* the last one, as the back end has it */
+};
+
+/* The link to the broker: what it has taken lies in memory, as many as it has room for, and
+   goes with the power. What it lets go it asks for. As gateway/links/broker.c. */
+struct link {
+    struct delivery *underway[UNDERWAY_MOST];
+    char *bodies[UNDERWAY_MOST];
+    size_t count, room;
+    uint64_t taken;
+    bool behind, away;
 };
 
 struct history {
@@ -33,14 +47,16 @@ struct history {
     size_t devices;
     struct asked jobs[JOBS_MOST];
     size_t job_count;
-    unsigned cuts;
+    struct link link;
+    uint64_t number; /* of the last end that arrived for the first time */
+    unsigned cuts, again;
     FILE *story;
     char *text; /* of the story, where it is not told aloud */
     size_t size;
 };
 
 struct counts {
-    unsigned long histories, cuts, tasks, unknown, completed;
+    unsigned long histories, cuts, tasks, unknown, completed, again;
 };
 
 /* splitmix64 (public domain, S. Vigna) */
@@ -97,6 +113,51 @@ static struct asked *asked_of(struct history *history, const char *id)
     return NULL;
 }
 
+/* --- the way to the back end --- */
+
+static void link_cut(struct link *link)
+{
+    for (size_t i = 0; i < link->count; i++) {
+        delivery_free(link->underway[i]);
+        free(link->bodies[i]);
+    }
+    link->count = 0;
+    link->taken = 0;
+    link->behind = true;
+}
+
+static void link_take(struct history *history, const struct report *report)
+{
+    struct link *link = &history->link;
+
+    if (report->number <= link->taken || (link->behind && !report->again))
+        return;
+    if (link->count >= link->room) {
+        link->behind = true;
+        return;
+    }
+    link->taken = report->number;
+    link->bodies[link->count] = strdup(report->body);
+    link->underway[link->count++] = delivery_of(report);
+}
+
+/* Of the ends that were told and kept as told, none comes again. */
+static void check_untold(struct history *history, const struct report *report)
+{
+    const struct world *world = &history->world;
+    enum record_kind kind = report->kind == REPORT_SHARE ? RECORD_SHARED : RECORD_TOLD;
+
+    history->again++;
+    for (size_t i = 0; i < world->log_count; i++) {
+        const struct record *record = world->log[i];
+
+        if (record->kind == kind && strcmp(record->job_id, report->job_id) == 0 &&
+            (kind == RECORD_SHARED || strcmp(record->device_id, report->device_id) == 0))
+            wrong(history, "it is told again, and is known to have arrived", report->job_id,
+                  kind == RECORD_SHARED ? 0 : strtoul(report->device_id + 1, NULL, 10));
+    }
+}
+
 static void on_report(struct world *world, const struct report *report)
 {
     struct history *history = (struct history *)(void *)world;
@@ -104,6 +165,11 @@ static void on_report(struct world *world, const struct report *report)
 
     if (asked && report->kind == REPORT_ANSWER && report->code == CODE_NONE)
         asked->safe = true;
+    if (asked && report_must_arrive(report)) {
+        if (report->again)
+            check_untold(history, report);
+        link_take(history, report);
+    }
     if (!asked || report->kind != REPORT_OUTCOME)
         return;
     size_t device = strtoul(report->device_id + 1, NULL, 10);
@@ -114,6 +180,44 @@ static void on_report(struct world *world, const struct report *report)
         tell(history, "before it was: %s", asked->told[device]);
         wrong(history, "it has two outcomes", asked->id, device);
     }
+}
+
+/* The broker has the oldest: the back end reads it. */
+static void arrive(struct history *history)
+{
+    struct link *link = &history->link;
+    struct delivery *delivery = link->underway[0];
+    char *body = link->bodies[0], **place;
+    struct asked *asked = asked_of(history, delivery->job_id);
+    size_t device = delivery->device_id ? strtoul(delivery->device_id + 1, NULL, 10) : 0;
+
+    link->count--;
+    memmove(link->underway, link->underway + 1, link->count * sizeof(*link->underway));
+    memmove(link->bodies, link->bodies + 1, link->count * sizeof(*link->bodies));
+    tell(history, "arrived: %s", body);
+    place = delivery->kind == REPORT_SHARE ? &asked->share : &asked->arrived[device];
+    if (*place && strcmp(*place, body) != 0)
+        wrong(history, "it has arrived before, with other words", asked->id, device);
+    if (!*place && delivery->number <= history->number)
+        wrong(history, "it comes behind one that ended later", asked->id, device);
+    if (!*place)
+        history->number = delivery->number;
+    free(*place);
+    *place = body;
+    engine_delivered(history->world.engine, delivery);
+    delivery_free(delivery);
+}
+
+/* As many as there is time for; then it asks for what it has not taken. */
+static void link_run(struct history *history, size_t most)
+{
+    struct link *link = &history->link;
+
+    while (!link->away && link->count > 0 && most-- > 0)
+        arrive(history);
+    if (link->behind && link->count <= link->room / 2)
+        link->behind = engine_tell_untold(history->world.engine, link->taken);
+    world_run(&history->world, 0);
 }
 
 /* --- what happens --- */
@@ -193,6 +297,7 @@ static void cut(struct history *history)
          obeyed ? "obeyed" : "lost", (unsigned long long)history->world.safe,
          (unsigned long long)history->world.kept);
     history->world.cut_keeps = draw(history, history->world.kept - history->world.safe + 1);
+    link_cut(&history->link);
     world_cut(&history->world, obeyed);
     history->cuts++;
     /* The broker delivers again what was not acknowledged, and at times what was. */
@@ -208,7 +313,7 @@ static void event(struct history *history)
     struct world_device *device = &world->devices[draw(history, history->devices)];
     struct asked *asked;
 
-    switch (draw(history, 12)) {
+    switch (draw(history, 13)) {
     case 0:
     case 1:
         ask(history);
@@ -241,6 +346,10 @@ static void event(struct history *history)
     case 8:
         world->store_us = (int64_t)draw(history, 150000);
         tell(history, "a flush takes %lld us", (long long)world->store_us);
+        return;
+    case 9:
+        history->link.away = !history->link.away;
+        tell(history, "the broker is %s", history->link.away ? "away" : "back");
         return;
     default:
         return;
@@ -276,6 +385,10 @@ static void judge(struct history *history, const struct asked *asked, size_t dev
         wrong(history, "an accepted task has no outcome", asked->id, device);
         return;
     }
+    if (!asked->arrived[device] || strcmp(asked->arrived[device], told) != 0)
+        wrong(history, "its outcome has not arrived as it is", asked->id, device);
+    if (!asked->share)
+        wrong(history, "its last share has not arrived", asked->id, device);
     bool completed = strstr(told, "\"status\":\"completed\"");
     bool unknown = strstr(told, "\"OutcomeUnknown\"");
     bool trigger = history->method == METHOD_TRIGGER && !asked->patch;
@@ -323,6 +436,8 @@ static void play(uint64_t seed, bool aloud, struct counts *counts)
     history->world.survives = true;
     history->world.obeyed = on_obeyed;
     history->world.report = on_report;
+    history->world.asks_itself = true;
+    history->link.room = 1 + draw(history, UNDERWAY_MOST);
     make_method(history);
     for (size_t i = 0; i < history->devices; i++)
         history->world.devices[i].reboot_us = (int64_t)draw(history, SECONDS);
@@ -331,14 +446,18 @@ static void play(uint64_t seed, bool aloud, struct counts *counts)
         world_run(&history->world, (int64_t)(draw(history, 3) == 0 ? draw(history, SECONDS)
                                                                    : draw(history, 60000)));
         event(history);
+        link_run(history, draw(history, 8));
     }
     revive(history);
+    history->link.away = false;
     for (size_t i = 0; i < history->job_count; i++) {
         if (!history->jobs[i].safe) /* the broker delivers until it is acknowledged */
             submit(history, &history->jobs[i]);
     }
     world_finish(&history->world);
     world_run(&history->world, 2 * SECONDS);
+    while (history->link.behind || history->link.count > 0)
+        link_run(history, UNDERWAY_MOST);
     for (size_t i = 0; i < history->job_count; i++) {
         for (size_t device = 0; device < history->devices; device++)
             judge(history, &history->jobs[i], device, counts);
@@ -350,10 +469,15 @@ static void play(uint64_t seed, bool aloud, struct counts *counts)
     }
     counts->histories++;
     counts->cuts += history->cuts;
+    counts->again += history->again;
     for (size_t i = 0; i < history->job_count; i++) {
-        for (size_t device = 0; device < DEVICES_MOST; device++)
+        for (size_t device = 0; device < DEVICES_MOST; device++) {
             free(history->jobs[i].told[device]);
+            free(history->jobs[i].arrived[device]);
+        }
+        free(history->jobs[i].share);
     }
+    link_cut(&history->link);
     world_deinit(&history->world);
     if (!aloud)
         fclose(history->story);
@@ -377,7 +501,9 @@ int main(int argc, char **argv)
     }
     for (uint64_t seed = first; seed < first + seeds; seed++)
         play(seed, aloud, &counts);
-    printf("%lu histories, %lu cuts of power, %lu tasks: %lu completed, %lu unknown\n",
-           counts.histories, counts.cuts, counts.tasks, counts.completed, counts.unknown);
+    printf("%lu histories, %lu cuts of power, %lu tasks: %lu completed, %lu unknown; "
+           "%lu ends told again\n",
+           counts.histories, counts.cuts, counts.tasks, counts.completed, counts.unknown,
+           counts.again);
     return 0;
 }

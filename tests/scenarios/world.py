@@ -373,9 +373,11 @@ class Backend:
             return [message for message in self.heard
                     if message.topic.startswith(f"{self.root}/{topic_start}")]
 
-    def forget(self):
+    def forget(self, topic_start=""):
         with self._arrived:
-            self.heard.clear()
+            self.heard = [message for message in self.heard
+                          if not message.topic.startswith(f"{self.root}/{topic_start}")] \
+                if topic_start else []
 
     def wait(self, topic, accept=lambda message: True, limit=PATIENCE):
         end = time.monotonic() + limit

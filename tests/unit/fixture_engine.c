@@ -376,8 +376,23 @@ void world_cut(struct world *world, bool obeyed)
     for (size_t i = 0; i < world->log_count; i++)
         engine_recall(world->engine, world->log[i]);
     assert_int_equal(engine_resume(world->engine, world->now), 0);
+    if (!world->asks_itself)
+        engine_tell_untold(world->engine, 0);
     for (size_t i = 0; i < world->site->line_count; i++)
         world_line(world, i, true, "");
+}
+
+void world_delivered(struct world *world, enum report_kind kind, const char *job_id,
+                     const char *device_id)
+{
+    const struct report *report = world_last(world, kind, job_id, device_id);
+
+    assert_non_null(report);
+    assert_true(report_must_arrive(report));
+    struct delivery *delivery = delivery_of(report);
+    engine_delivered(world->engine, delivery);
+    delivery_free(delivery);
+    world_run(world, SECONDS);
 }
 
 /* --- time --- */

@@ -63,6 +63,7 @@ struct world {
     size_t log_count, log_size;
     unsigned boots;
     uint64_t cut_keeps; /* world_cut(): of what was given, so much was safe and not yet said */
+    bool asks_itself;   /* world_cut(): the test asks for what is untold */
     bool other_boot;    /* world_cut(): the machine was started again, not only the gateway */
     void (*report)(struct world *world, const struct report *report); /* sees each, or NULL */
     void (*keeps)(struct world *world, const struct record *record);  /* sees each, or NULL */
@@ -87,6 +88,10 @@ void world_line(struct world *world, size_t line, bool up, const char *why);
 /* The power goes and comes back at once: what was not safe is gone. `obeyed`: so was the frame
    that was on the wire. */
 void world_cut(struct world *world, bool obeyed);
+
+/* What the last such report told has arrived. */
+void world_delivered(struct world *world, enum report_kind kind, const char *job_id,
+                     const char *device_id);
 
 /* Everything that happens in the next so many microseconds. */
 void world_run(struct world *world, int64_t us);

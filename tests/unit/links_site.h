@@ -30,6 +30,7 @@ static inline const struct site *links_site_fill(struct links_site *of)
     of->broker.session_expiry_s = 600;
     of->site.id = of->texts[0];
     of->site.broker = &of->broker;
+    of->site.store.outbox_mb = 64;
     of->site.devices = of->devices;
     of->site.device_count = 2;
     of->site.by_id = of->by_id;

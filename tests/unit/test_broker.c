@@ -291,6 +291,34 @@ static void report_text(struct broker *link, enum report_kind kind, const char *
             .kind = kind, .job_id = job, .device_id = device, .body = text, .retain = retain});
 }
 
+/* An outcome or last share, which must arrive. */
+static void report_end(struct broker *link, enum report_kind kind, uint64_t number,
+                       const char *body)
+{
+    char text[200], job[] = "j1", device[] = "room-1";
+
+    snprintf(text, sizeof(text), "%s", body);
+    broker_report(link, &(struct report){.kind = kind,
+                                         .number = number,
+                                         .job_id = job,
+                                         .device_id = device,
+                                         .body = text,
+                                         .retain = kind == REPORT_SHARE});
+}
+
+static void wait_delivery(struct broker *link, enum report_kind kind, uint64_t number)
+{
+    int64_t until_us = clock_boot_us() + LONG_MS * 1000;
+    struct delivery *delivery;
+
+    while (!(delivery = broker_take_delivery(link)))
+        wait_event(link, until_us);
+    assert_int_equal(delivery->kind, kind);
+    assert_int_equal(delivery->number, number);
+    assert_string_equal(delivery->job_id, "j1");
+    delivery_free(delivery);
+}
+
 static int64_t close_ms(struct broker *link)
 {
     int64_t from_us = clock_boot_us();
@@ -446,6 +474,7 @@ static void what_is_reported_while_the_broker_is_away_arrives_later(void **state
     struct broker_status status;
     int64_t until_us = clock_boot_us() + LONG_MS * 1000;
 
+    broker_has_all(link);
     stop_broker();
     do {
         broker_status(link, &status);
@@ -453,12 +482,13 @@ static void what_is_reported_while_the_broker_is_away_arrives_later(void **state
         poll(NULL, 0, 20);
     } while (status.connected);
     assert_true(strlen(status.text) > 0);
+    /* Spared, as they are sent anew: */
     report_text(link, REPORT_SHARE, "{\"status\":\"running\"}", true);
-    report_text(link, REPORT_SHARE, "{\"status\":\"completed\"}", true);
-    report_text(link, REPORT_STATE, "{\"state\":\"online\"}",
-                true); /* spared: it is sent anew */
+    report_text(link, REPORT_STATE, "{\"state\":\"online\"}", true);
+    report_end(link, REPORT_OUTCOME, 8, "{}");
+    report_end(link, REPORT_SHARE, 9, "{\"status\":\"completed\"}");
     broker_status(link, &status);
-    assert_int_equal(status.waiting, 2);
+    assert_int_equal(status.outbox.messages, 2);
     start_broker("allow_anonymous true");
     wait_connected(link);
     report_text(link, REPORT_OUTCOME, "{}", false);
@@ -483,6 +513,61 @@ static void what_a_dying_broker_did_not_acknowledge_is_sent_again(void **state)
     start_broker("allow_anonymous true");
     wait_connected(link);
     assert_retained("jg/v1/jobs/j1/gateways/gw", "completed");
+    broker_close(link);
+}
+
+static void what_the_broker_has_is_told_to_have_arrived(void **state)
+{
+    (void)state;
+    for (int protocol = 4; protocol <= 5; protocol++) {
+        struct broker *link = open_connected(protocol);
+
+        broker_has_all(link);
+        report_end(link, REPORT_OUTCOME, 8, "{}");
+        report_end(link, REPORT_OUTCOME, 8, "{}"); /* it is on its way already */
+        report_end(link, REPORT_SHARE, 9, "{}");
+        wait_delivery(link, REPORT_OUTCOME, 8);
+        wait_delivery(link, REPORT_SHARE, 9);
+        broker_stop(link);
+        assert_null(broker_take_delivery(link));
+        broker_close(link);
+    }
+}
+
+static void what_arrives_at_the_last_moment_is_told_too(void **state)
+{
+    (void)state;
+    struct broker *link = open_connected(5);
+
+    broker_has_all(link);
+    report_end(link, REPORT_OUTCOME, 8, "{}");
+    broker_stop(link);
+    wait_delivery(link, REPORT_OUTCOME, 8);
+    broker_close(link);
+}
+
+static void what_has_no_room_is_asked_for_again_when_there_is(void **state)
+{
+    (void)state;
+    of.site.store.outbox_mb = 1;
+    struct broker *link = open_connected(5);
+    uint64_t after, number = 0;
+
+    broker_has_all(link);
+    kill(mosquitto, SIGSTOP);
+    while (!broker_wants_untold(link, &after) && number < 100000) {
+        report_end(link, REPORT_OUTCOME, ++number, "{}");
+        struct broker_status status;
+        broker_status(link, &status);
+        if (status.outbox.messages < number)
+            break;
+    }
+    assert_in_range(number, 3000, 99999);               /* a megabyte of them */
+    report_end(link, REPORT_OUTCOME, number + 1, "{}"); /* behind one that was let go */
+    kill(mosquitto, SIGCONT);
+    for (uint64_t i = 1; !broker_wants_untold(link, &after); i++)
+        wait_delivery(link, REPORT_OUTCOME, i);
+    assert_int_equal(after, number - 1);
     broker_close(link);
 }
 
@@ -649,6 +734,9 @@ int main(int argc, char **argv)
         FACT(broken_jobs_are_answered_and_do_not_wait),
         FACT(what_is_reported_while_the_broker_is_away_arrives_later),
         FACT(what_a_dying_broker_did_not_acknowledge_is_sent_again),
+        FACT(what_the_broker_has_is_told_to_have_arrived),
+        FACT(what_arrives_at_the_last_moment_is_told_too),
+        FACT(what_has_no_room_is_asked_for_again_when_there_is),
         FACT(many_reports_arrive_in_order),
         FACT(a_close_says_offline_and_is_quick),
         FACT(a_close_is_quick_when_the_broker_hangs),

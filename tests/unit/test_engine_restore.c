@@ -92,6 +92,156 @@ static void an_outcome_is_told_again_byte_for_byte(void **state)
     world_deinit(&world);
 }
 
+static size_t told(const struct world *world, enum report_kind kind, const char *device)
+{
+    return world_count(world, kind, "night", device);
+}
+
+static void finished_night(struct world *world, size_t devices)
+{
+    begin(world, devices);
+    world->fixture.method.repeatable = true;
+    world_method_write(world);
+    world_open(world);
+    world_go(world, "night", "*");
+    world_finish(world);
+    world_run(world, SECONDS);
+}
+
+static void what_has_arrived_is_not_told_again(void **state)
+{
+    struct world world;
+
+    (void)state;
+    finished_night(&world, 2);
+    world_delivered(&world, REPORT_OUTCOME, "night", "d1");
+    size_t shares = told(&world, REPORT_SHARE, NULL);
+    world_cut(&world, false);
+    world_run(&world, SECONDS);
+    assert_int_equal(told(&world, REPORT_OUTCOME, "d0"), 2);
+    assert_int_equal(told(&world, REPORT_OUTCOME, "d1"), 1);
+    assert_int_equal(told(&world, REPORT_SHARE, NULL), shares + 1);
+
+    world_delivered(&world, REPORT_OUTCOME, "night", "d0");
+    world_delivered(&world, REPORT_SHARE, "night", NULL);
+    world_cut(&world, false);
+    world_run(&world, SECONDS);
+    assert_int_equal(told(&world, REPORT_OUTCOME, NULL), 3);
+    assert_int_equal(told(&world, REPORT_SHARE, NULL), shares + 1);
+    assert_false(engine_tell_untold(world.engine, 0));
+    world_deinit(&world);
+}
+
+static void a_last_share_is_told_again_byte_for_byte_behind_its_outcomes(void **state)
+{
+    struct world world;
+
+    (void)state;
+    finished_night(&world, 3);
+    const struct report *share = world_last(&world, REPORT_SHARE, "night", NULL);
+    size_t before = world.report_count;
+    world_cut(&world, false);
+    world_run(&world, SECONDS);
+    const struct report *last = world_last(&world, REPORT_SHARE, "night", NULL);
+    assert_ptr_not_equal(last, share);
+    assert_string_equal(last->body, share->body);
+    assert_int_equal(last->number, share->number);
+    uint64_t number = 0;
+    for (size_t i = before; i < world.report_count; i++) {
+        if (!report_must_arrive(world.reports[i]))
+            continue;
+        assert_true(world.reports[i]->number > number);
+        number = world.reports[i]->number;
+    }
+    assert_int_equal(number, share->number);
+    world_deinit(&world);
+}
+
+static void a_share_that_arrived_twice_is_kept_once(void **state)
+{
+    struct world world;
+
+    (void)state;
+    finished_night(&world, 1);
+    world_delivered(&world, REPORT_SHARE, "night", NULL);
+    uint64_t kept = world.kept;
+    world_delivered(&world, REPORT_SHARE, "night", NULL);
+    assert_int_equal(world.kept, kept);
+    world_deinit(&world);
+}
+
+static void numbers_do_not_come_twice_after_a_cut(void **state)
+{
+    struct world world;
+
+    (void)state;
+    finished_night(&world, 1);
+    uint64_t share = world_last(&world, REPORT_SHARE, "night", NULL)->number;
+    world_cut(&world, false);
+    world_go(&world, "day", "*");
+    world_finish(&world);
+    world_run(&world, SECONDS);
+    assert_true(world_last(&world, REPORT_OUTCOME, "day", "d0")->number > share);
+    world_deinit(&world);
+}
+
+/* What a forgotten job left with the broker is cleared, however often that takes. */
+static void a_clearing_is_told_until_it_has_arrived(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 1);
+    world_open(&world);
+    char old[] = "old";
+    engine_recall(world.engine,
+                  &(struct record){.kind = RECORD_UNCLEARED, .number = 7, .job_id = old});
+    assert_int_equal(engine_resume(world.engine, world.now), 0);
+    world.kept = world.safe = 7;
+    assert_true(engine_tell_untold(world.engine, 0));
+    world_run(&world, 1000);
+    const struct report *clear = world_last(&world, REPORT_SHARE, "old", NULL);
+    assert_string_equal(clear->body, "");
+    assert_true(clear->again);
+    world_delivered(&world, REPORT_SHARE, "old", NULL);
+    assert_int_equal(world.log[world.log_count - 1]->kind, RECORD_SHARED);
+    assert_string_equal(world.log[world.log_count - 1]->job_id, "old");
+    assert_false(engine_tell_untold(world.engine, 0));
+    world_deinit(&world);
+}
+
+static void the_oldest_are_told_first_and_a_part_at_a_time(void **state)
+{
+    struct world world;
+    uint64_t last = 0;
+    size_t count = 0;
+
+    (void)state;
+    begin(&world, 900);
+    world.site->store.max_waiting = 2000;
+    world.asks_itself = true;
+    world.takes_us = 1000;
+    world_method_write(&world);
+    world_open(&world);
+    world_go(&world, "one", "*");
+    world_go(&world, "two", "*");
+    world_finish(&world);
+    world_run(&world, SECONDS);
+    world_cut(&world, false);
+    world_run(&world, SECONDS);
+    for (size_t from = world.report_count; engine_tell_untold(world.engine, last);
+         from = world.report_count) {
+        world_run(&world, 1000);
+        assert_in_range(world.report_count - from, 1, ENGINE_AGAIN);
+        for (; from < world.report_count; from++, count++) {
+            assert_true(world.reports[from]->number > last);
+            last = world.reports[from]->number;
+        }
+    }
+    assert_int_equal(count, 2 * 900 + 2);
+    world_deinit(&world);
+}
+
 /* Until a frame that writes is on the wire. */
 static void until_write(struct world *world)
 {
@@ -308,6 +458,76 @@ static void a_repeated_call_is_answered_from_memory_after_a_cut(void **state)
     world_run(&world, SECONDS);
     assert_int_equal(world.devices[0].triggers, 1);
     assert_int_equal(world_count(&world, REPORT_ANSWER, NULL, NULL), answers + 1);
+    world_deinit(&world);
+}
+
+static void an_answer_is_given_again_until_it_has_arrived(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 1);
+    world_method_reboot(&world, 0, 0);
+    world_open(&world);
+    world_give(&world, named_call());
+    world_finish(&world);
+    world_run(&world, SECONDS);
+    const struct report *first = world_last(&world, REPORT_ANSWER, NULL, NULL);
+    world_cut(&world, false);
+    world_run(&world, SECONDS);
+    const struct report *second = world_last(&world, REPORT_ANSWER, NULL, NULL);
+    assert_ptr_not_equal(first, second);
+    assert_string_equal(second->body, first->body);
+    assert_int_equal(second->status, first->status);
+    assert_string_equal(second->origin.topic, "answers");
+    world_delivered(&world, REPORT_ANSWER, NULL, NULL);
+    world_cut(&world, false);
+    world_run(&world, SECONDS);
+    assert_int_equal(world_count(&world, REPORT_ANSWER, NULL, NULL), 2);
+    world_deinit(&world);
+}
+
+static void a_call_that_was_cut_is_answered_when_it_ends(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 1);
+    world_method_reboot(&world, 2000, 1000);
+    world_open(&world);
+    world_give(&world, named_call());
+    world_run(&world, SECONDS);
+    assert_int_equal(world_count(&world, REPORT_ANSWER, NULL, NULL), 0);
+    world_cut(&world, false);
+    world_finish(&world);
+    world_run(&world, SECONDS);
+    assert_int_equal(world_count(&world, REPORT_ANSWER, NULL, NULL), 1);
+    assert_int_equal(world_last(&world, REPORT_ANSWER, NULL, NULL)->status, 200);
+    assert_string_equal(world_last(&world, REPORT_ANSWER, NULL, NULL)->origin.topic, "answers");
+    world_deinit(&world);
+}
+
+static void a_call_whose_time_ended_is_answered_once_over_a_cut(void **state)
+{
+    struct world world;
+    struct request *request = named_call();
+
+    (void)state;
+    begin(&world, 1);
+    world_method_reboot(&world, 5000, 1000);
+    world_open(&world);
+    request->timeout_s = 1;
+    world_give(&world, request);
+    world_run(&world, 2 * SECONDS);
+    assert_int_equal(world_last(&world, REPORT_ANSWER, NULL, NULL)->status, 504);
+    world_delivered(&world, REPORT_ANSWER, NULL, NULL);
+    world_cut(&world, false);
+    world_finish(&world);
+    world_run(&world, SECONDS);
+    assert_int_equal(world_count(&world, REPORT_ANSWER, NULL, NULL), 1);
+    world_cut(&world, false);
+    world_run(&world, SECONDS);
+    assert_int_equal(world_count(&world, REPORT_ANSWER, NULL, NULL), 1);
     world_deinit(&world);
 }
 
@@ -588,6 +808,15 @@ int main(void)
         cmocka_unit_test(a_job_goes_on_where_it_was),
         cmocka_unit_test(a_job_that_was_not_safe_never_happened),
         cmocka_unit_test(an_outcome_is_told_again_byte_for_byte),
+        cmocka_unit_test(what_has_arrived_is_not_told_again),
+        cmocka_unit_test(a_last_share_is_told_again_byte_for_byte_behind_its_outcomes),
+        cmocka_unit_test(a_share_that_arrived_twice_is_kept_once),
+        cmocka_unit_test(numbers_do_not_come_twice_after_a_cut),
+        cmocka_unit_test(a_clearing_is_told_until_it_has_arrived),
+        cmocka_unit_test(the_oldest_are_told_first_and_a_part_at_a_time),
+        cmocka_unit_test(an_answer_is_given_again_until_it_has_arrived),
+        cmocka_unit_test(a_call_that_was_cut_is_answered_when_it_ends),
+        cmocka_unit_test(a_call_whose_time_ended_is_answered_once_over_a_cut),
         cmocka_unit_test(a_trigger_in_doubt_is_never_sent_again),
         cmocka_unit_test(a_trigger_that_was_answered_is_not_in_doubt),
         cmocka_unit_test(a_pulse_that_was_cut_is_paid_back),

@@ -94,6 +94,73 @@ static void a_job_comes_back_with_its_tasks_in_an_order_to_act_on(void **state)
     folder_free(folder);
 }
 
+static void what_was_told_comes_back_with_what_it_was(void **state)
+{
+    char *folder = folder_new();
+    struct store *store = open_at(folder);
+
+    (void)state;
+    keep(store, 1, RECORD_JOB, "night", NULL, "{}");
+    keep(store, 2, RECORD_HANDED, "night", "r1", "h1");
+    keep(store, 3, RECORD_TOLD, "night", "r1", NULL); /* a call that still runs */
+    keep(store, 4, RECORD_OUTCOME, "night", "r2", "o2");
+    keep(store, 5, RECORD_OUTCOME, "night", "r3", "o3");
+    keep(store, 6, RECORD_TOLD, "night", "r3", NULL);
+    keep(store, 7, RECORD_STATUS, "night", NULL, "over");
+    keep(store, 8, RECORD_SHARED, "night", NULL, NULL);
+    assert_int_equal(store_end(store, 5000), 0);
+    store_free(store);
+    assert_recalled(folder, "1 night - {}\n2 night r1 h1\n5 night r2 o2\n5 night r3 o3\n"
+                            "11 night r1 -\n11 night r3 -\n6 night - over\n14 night - -\n");
+    folder_free(folder);
+}
+
+static void give_step(struct store *store, uint64_t number, enum record_kind kind,
+                      const char *job, const char *text)
+{
+    struct record *record = record_of(number, kind, job, NULL, text);
+
+    record->step = 1;
+    store_give(store, record);
+}
+
+static void what_nobody_needs_to_be_told_is_told(void **state)
+{
+    char *folder = folder_new();
+    struct store *store = open_at(folder);
+
+    (void)state;
+    keep(store, 1, RECORD_JOB, "night", NULL, "{}");
+    keep(store, 2, RECORD_JOB, "old", NULL, "{}");
+    give_step(store, 3, RECORD_STATUS, "night", "over");
+    give_step(store, 4, RECORD_FORGET, "old", "1900000000");
+    assert_int_equal(store_end(store, 5000), 0);
+    store_free(store);
+    assert_recalled(folder, "13 old - 1900000000\n1 night - {}\n6 night - over\n"
+                            "14 night - -\n");
+    folder_free(folder);
+}
+
+static void a_forgotten_job_comes_back_until_its_share_is_cleared(void **state)
+{
+    char *folder = folder_new();
+    struct store *store = open_at(folder);
+
+    (void)state;
+    keep(store, 1, RECORD_JOB, "night", NULL, "{}");
+    keep(store, 9, RECORD_FORGET, "night", NULL, "1900000000");
+    assert_int_equal(store_end(store, 5000), 0);
+    store_free(store);
+    assert_recalled(folder, "19 night - -\n");
+    store = open_at(folder);
+    assert_int_equal(store_last(store), 9);
+    keep(store, 10, RECORD_SHARED, "night", NULL, NULL);
+    assert_int_equal(store_end(store, 5000), 0);
+    store_free(store);
+    assert_recalled(folder, "13 night - 1900000000\n");
+    folder_free(folder);
+}
+
 static void numbers_go_on_after_the_next_start(void **state)
 {
     char *folder = folder_new();
@@ -202,7 +269,7 @@ static void of_a_forgotten_job_only_the_id_stays(void **state)
     keep(store, 1, RECORD_JOB, "night", NULL, "{}");
     keep(store, 2, RECORD_OUTCOME, "night", "r1", "o");
     keep(store, 3, RECORD_JOB, "call-1", NULL, "{}");
-    keep(store, 4, RECORD_FORGET, "night", NULL, "1700000000");
+    give_step(store, 4, RECORD_FORGET, "night", "1700000000");
     keep(store, 5, RECORD_FORGET, "call-1", NULL, NULL);
     assert_int_equal(store_end(store, 5000), 0);
     store_free(store);
@@ -216,9 +283,9 @@ static void ids_are_remembered_400_days(void **state)
     struct store *store = open_at(folder);
 
     (void)state;
-    keep(store, 1, RECORD_FORGET, "old", NULL, "1600000000");
-    keep(store, 2, RECORD_FORGET, "young", NULL, "1600000001");
-    keep(store, 3, RECORD_FORGET, "new", NULL, "1634560001");
+    give_step(store, 1, RECORD_FORGET, "old", "1600000000");
+    give_step(store, 2, RECORD_FORGET, "young", "1600000001");
+    give_step(store, 3, RECORD_FORGET, "new", "1634560001");
     assert_int_equal(store_end(store, 5000), 0);
     store_free(store);
     assert_recalled(folder, "13 new - 1634560001\n13 young - 1600000001\n");
@@ -326,6 +393,7 @@ static void tasks_of_an_older_version_are_taken_over(void **state)
     store_free(open_at(folder));
     run_sql(
         folder,
+        "ALTER TABLE known DROP COLUMN number; ALTER TABLE known DROP COLUMN cleared;"
         "DROP TABLE task; CREATE TABLE task (job INTEGER NOT NULL REFERENCES job(number) "
         "ON DELETE CASCADE, device TEXT NOT NULL, number INTEGER NOT NULL, handed TEXT, "
         "intent INTEGER NOT NULL DEFAULT 0, journal TEXT, outcome TEXT, told INTEGER NOT "
@@ -418,6 +486,9 @@ int main(void)
         cmocka_unit_test(a_folder_that_cannot_be_made_is_named),
         cmocka_unit_test(a_number_is_never_safe_inside_the_call),
         cmocka_unit_test(a_job_comes_back_with_its_tasks_in_an_order_to_act_on),
+        cmocka_unit_test(what_was_told_comes_back_with_what_it_was),
+        cmocka_unit_test(what_nobody_needs_to_be_told_is_told),
+        cmocka_unit_test(a_forgotten_job_comes_back_until_its_share_is_cleared),
         cmocka_unit_test(numbers_go_on_after_the_next_start),
         cmocka_unit_test(the_newest_count_of_a_devices_writes_comes_back),
         cmocka_unit_test(a_step_that_is_done_replaces_its_intent),
