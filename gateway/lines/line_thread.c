@@ -8,13 +8,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
     PAUSE_LEAST_US = 1000000,
     PAUSE_MOST_US = 30000000,
-    STEADY_US = 1000000, /* a line that held so long is opened again at once */
+    STEADY_US = 1000000,    /* a line that held so long is opened again at once */
+    AWAKE_MOST_US = 500000, /* in real time and without a sleep: it has gone mad */
+    NICE_BEST = -10,
     /* The kernel lets the rest of what was written to an unplugged adapter drain for 30 s, and
        a resolver asks several servers twice for 5 s each. */
     OPEN_MOST_US = 120000000,
@@ -226,14 +229,24 @@ static void wait_for_work(struct line *line)
                                      : "the endpoint closed the connection");
 }
 
-/* Microseconds count here: a timer may not be a lazy one, and where the service manager grants
-   real time, other processes do not come first. */
+/* Microseconds count here: a timer may not be a lazy one, and where it is granted (LimitRTPRIO=
+   of the unit) the thread runs before ordinary ones, at the lowest real-time priority. It
+   sleeps nearly all the time; if it ever ran on and on, the kernel would end the process
+   (SIGXCPU) rather than let it keep all others from the processor. Where only niceness is
+   granted, that. */
 static void be_punctual(void)
 {
     struct sched_param first = {.sched_priority = 1};
+    struct rlimit bound;
 
     prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
-    pthread_setschedparam(pthread_self(), SCHED_FIFO, &first); /* refused without the right */
+    if (getrlimit(RLIMIT_RTTIME, &bound) == 0) {
+        bound.rlim_cur = bound.rlim_max < AWAKE_MOST_US ? bound.rlim_max : AWAKE_MOST_US;
+        if (setrlimit(RLIMIT_RTTIME, &bound) == 0 &&
+            pthread_setschedparam(pthread_self(), SCHED_FIFO, &first) == 0)
+            return;
+    }
+    setpriority(PRIO_PROCESS, (id_t)gettid(), NICE_BEST);
 }
 
 void *line_main(void *arg)

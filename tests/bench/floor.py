@@ -52,6 +52,11 @@ def limit_s(frames, units=UNITS, baud=19200):
     return units * each + (units * len(frames) - 1) * silence_s(baud)
 
 
+def written_limit_s(units=UNITS, baud=19200):
+    """The least time between the first and the last of one write each."""
+    return (limit_s([WRITE], units, baud) + silence_s(baud)) * (units - 1) / units
+
+
 def broadcast_s(request, delay_s, baud=19200):
     """One frame to unit 0, and the time that the devices are given."""
     return request[0] * 11 / baud + delay_s
@@ -94,6 +99,23 @@ def bare_loop(port, baud, address, check, value):
     return float(told.stdout)
 
 
+def threads(pid):
+    """(id, name) of each."""
+    return [(int(task.name), (task / "comm").read_text().strip())
+            for task in pathlib.Path(f"/proc/{pid}/task").iterdir()]
+
+
+def schedule(pid, policy, priority=0, nice=0):
+    """All threads of a process; False where that is not permitted."""
+    try:
+        for thread, _ in threads(pid):
+            os.sched_setscheduler(thread, policy, os.sched_param(priority))
+            os.setpriority(os.PRIO_PROCESS, thread, nice)
+    except PermissionError:
+        return False
+    return True
+
+
 class Floor:
     """One row's world; a context manager."""
 
@@ -120,6 +142,7 @@ class Floor:
     def __exit__(self, *end):
         if end[0]:
             print(self.world.logs()[-3000:])
+        schedule(os.getpid(), os.SCHED_OTHER)
         self.world.__exit__(*end)
 
     def bare(self, runs, address=100, check=False):
@@ -136,6 +159,17 @@ class Floor:
         self.backend = self.world.backend(self.broker)
         self.backend.online()
         return self
+
+    def installed(self, granted=True):
+        """What the unit file grants, or nothing of it: real time for the lines, nice -10. The
+        rest stands for what is elsewhere, the wire, the broker's host, the back end's, and runs
+        before all of it. False where we may not."""
+        may = schedule(self.pid, os.SCHED_OTHER, nice=-10 if granted else 0)
+        for thread, name in threads(self.pid):
+            if may and granted and name.startswith("line"):
+                os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(1))
+        return may and all(schedule(pid, os.SCHED_FIFO, 2) for pid in
+                           (self.sim.child.pid, self.broker.child.pid, os.getpid()))
 
     @property
     def pid(self):

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -13,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,11 +30,14 @@ struct adapter_line {
 static struct adapter_line fake_line;
 static atomic_int fake_open;
 static atomic_int fake_begun; /* operations that were begun */
+static atomic_int fake_slack_ns, fake_policy;
 
 static int fake_opens(struct adapter_line **ret, const struct adapter_settings *settings,
                       int wake_fd, char *why, size_t why_size)
 {
     (void)wake_fd;
+    atomic_store(&fake_slack_ns, prctl(PR_GET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL));
+    atomic_store(&fake_policy, sched_getscheduler(0));
     if (strcmp(settings->port, "none") == 0) {
         snprintf(why, why_size, "there is no such port");
         return -1;
@@ -168,6 +174,21 @@ static void give_and_see_begun(struct line *line, struct work *work)
         assert_in_range(i, 0, 5000);
         usleep(1000);
     }
+}
+
+static void a_lines_timers_are_punctual_and_its_real_time_is_bounded(void **state)
+{
+    struct rlimit bound;
+    struct line *line = open_fake();
+
+    (void)state;
+    line_give(line, work_for(1));
+    expect_answer(line, 1, ANSWER_DONE); /* it is open by now */
+    assert_in_range(fake_slack_ns, 0, 1000);
+    assert_int_equal(getrlimit(RLIMIT_RTTIME, &bound), 0);
+    if (fake_policy == SCHED_FIFO) /* whoever runs this may be refused it */
+        assert_in_range(bound.rlim_cur, 1, 500000);
+    line_free(line);
 }
 
 static void a_third_item_is_refused(void **state)
@@ -418,6 +439,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(work_comes_back_answered),
+        cmocka_unit_test(a_lines_timers_are_punctual_and_its_real_time_is_bounded),
         cmocka_unit_test(a_third_item_is_refused),
         cmocka_unit_test(a_waiting_item_can_be_recalled),
         cmocka_unit_test(closing_hands_back_what_waits_unsent),
