@@ -50,11 +50,12 @@ void told_forget(struct engine *engine, const struct job *job)
 
 /* --- what has arrived --- */
 
-/* A job's tasks are in the order of the site, unless that has changed since. */
+/* A job's tasks are in the order of the site, unless that has changed since. A device may have
+   left it: then the record's number says which task it was. */
 static struct task *task_of(const struct engine *engine, const struct job *job,
-                            const char *device_id)
+                            const struct delivery *delivery)
 {
-    size_t device = device_id ? site_device(engine->site, device_id) : SITE_NONE;
+    size_t device = site_device(engine->site, delivery->device_id);
     size_t low = 0, high = job->task_count;
 
     while (low < high) {
@@ -68,7 +69,9 @@ static struct task *task_of(const struct engine *engine, const struct job *job,
             high = middle;
     }
     for (size_t i = 0; i < job->task_count; i++) {
-        if (job->tasks[i].device == device)
+        const struct task *task = &job->tasks[i];
+
+        if (device == SITE_NONE ? task->number == delivery->number : task->device == device)
             return &job->tasks[i];
     }
     return NULL;
@@ -77,7 +80,7 @@ static struct task *task_of(const struct engine *engine, const struct job *job,
 static void task_delivered(struct engine *engine, const struct delivery *delivery)
 {
     const struct job *job = engine_find_job(engine, delivery->job_id);
-    struct task *task = job ? task_of(engine, job, delivery->device_id) : NULL;
+    struct task *task = job ? task_of(engine, job, delivery) : NULL;
 
     if (!task || !task_is_untold(engine, task) ||
         (delivery->kind == REPORT_OUTCOME && task->number != delivery->number))
@@ -123,6 +126,7 @@ void engine_delivered(struct engine *engine, const struct delivery *delivery)
     case REPORT_STATE:
     case REPORT_GATEWAY:
     case REPORT_PROGRESS:
+    case REPORT_VALUES:
         return;
     }
 }
