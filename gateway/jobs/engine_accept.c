@@ -13,11 +13,20 @@
 static void refuse(struct engine *engine, struct request *request, enum code code,
                    const char *text)
 {
-    report_stored(engine, &request->origin, engine->number);
+    /* Who is told that nothing can be kept does not wait until it can. */
+    bool ahead = code == CODE_STORE_UNAVAILABLE;
+    uint64_t after = ahead ? 0 : engine->number;
+    struct reports_behind behind;
+
+    if (ahead)
+        reports_go_ahead(engine, &behind);
+    report_stored(engine, &request->origin, after);
     struct report *report =
         report_answer(engine, &request->origin, request->kind, code_status(code), code,
-                      error_body(code, text), engine->number);
+                      error_body(code, text), after);
     report->job_id = strdup(request->job_id);
+    if (ahead)
+        reports_let_follow(engine, &behind);
     request_free(request);
 }
 

@@ -121,12 +121,18 @@ static void refuse(struct engine *engine, struct request *request, uint64_t repe
 {
     char *body = error_body(code, text);
     int status = code_status(code);
+    bool ahead = code == CODE_STORE_UNAVAILABLE; /* it does not wait until the store is back */
+    uint64_t after = ahead ? 0 : engine->number;
+    struct reports_behind behind;
 
     keep_answer(engine, repeat, status, code, body);
-    report_stored(engine, &request->origin, engine->number);
-    name_call(report_answer(engine, &request->origin, REQUEST_CALL, status, code, body,
-                            engine->number),
+    if (ahead)
+        reports_go_ahead(engine, &behind);
+    report_stored(engine, &request->origin, after);
+    name_call(report_answer(engine, &request->origin, REQUEST_CALL, status, code, body, after),
               request);
+    if (ahead)
+        reports_let_follow(engine, &behind);
     request_free(request);
 }
 

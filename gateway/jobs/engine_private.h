@@ -398,6 +398,12 @@ struct report *report_answer(struct engine *engine, struct origin *origin,
                              enum request_kind kind, int status, enum code code, char *body,
                              uint64_t after);
 void report_stored(struct engine *engine, const struct origin *origin, uint64_t after);
+/* What is reported between the two overtakes what waits for the store. */
+struct reports_behind {
+    struct report *first, **end;
+};
+void reports_go_ahead(struct engine *engine, struct reports_behind *behind);
+void reports_let_follow(struct engine *engine, const struct reports_behind *behind);
 char *error_body(enum code code, const char *text); /* {"error":{"code","description"}} */
 /* The last one of those made, or NULL: a call has no share. */
 struct report *report_share(struct engine *engine, struct job *job, struct moment now);

@@ -134,6 +134,21 @@ void report_clear(struct engine *engine, const char *job_id, uint64_t number)
     report->number = number;
 }
 
+void reports_go_ahead(struct engine *engine, struct reports_behind *behind)
+{
+    *behind = (struct reports_behind){.first = engine->reports, .end = engine->reports_end};
+    engine->reports = NULL;
+    engine->reports_end = &engine->reports;
+}
+
+void reports_let_follow(struct engine *engine, const struct reports_behind *behind)
+{
+    if (!behind->first)
+        return;
+    *engine->reports_end = behind->first;
+    engine->reports_end = behind->end;
+}
+
 struct report *report_share(struct engine *engine, struct job *job, struct moment now)
 {
     if (job->call)

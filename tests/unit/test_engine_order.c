@@ -169,6 +169,28 @@ static void nothing_leaves_before_the_job_is_safe(void **state)
     assert_int_equal(world_count(&world, REPORT_OUTCOME, NULL, NULL), 0);
 }
 
+static void who_is_refused_for_the_store_is_told_before_it_is_back(void **state)
+{
+    (void)state;
+    open_write();
+    world.store_stalls = true;
+    world.safe_us = MOMENT_NEVER;
+    world_go(&world, "j", "*");
+    engine_store_state(world.engine, false, "the disk is full");
+    world_go(&world, "k", "*");
+    world_call(&world, "d1");
+    world_run(&world, SECONDS);
+    assert_int_equal(world_last(&world, REPORT_ANSWER, "k", NULL)->code,
+                     CODE_STORE_UNAVAILABLE);
+    assert_int_equal(world_count(&world, REPORT_ANSWER, NULL, NULL), 2);
+    assert_null(world_last(&world, REPORT_ANSWER, "j", NULL));
+    engine_store_state(world.engine, true, "");
+    world.store_stalls = false;
+    world_finish(&world);
+    assert_int_equal(world_last(&world, REPORT_ANSWER, "j", NULL)->code, CODE_NONE);
+    assert_int_equal(world_count(&world, REPORT_OUTCOME, "j", NULL), world.site->device_count);
+}
+
 static void an_outcome_is_reported_when_it_is_safe(void **state)
 {
     (void)state;
@@ -285,6 +307,7 @@ int main(void)
         TEST(a_device_runs_one_task_at_a_time),
         TEST(tasks_begin_when_their_frame_leaves),
         TEST(nothing_leaves_before_the_job_is_safe),
+        TEST(who_is_refused_for_the_store_is_told_before_it_is_back),
         TEST(an_outcome_is_reported_when_it_is_safe),
         TEST(the_intent_of_a_trigger_is_safe_before_its_frame),
         TEST(a_job_waits_ten_seconds_for_a_line_that_is_down),
