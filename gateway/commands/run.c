@@ -36,7 +36,7 @@ static const char help[] =
     "  --debug           log every frame\n"
     "\n"
     "Exit status: 0 stopped by SIGTERM or SIGINT, 2 wrong use or a site with problems,\n"
-    "3 a port of its own could not be opened.\n"
+    "3 a port of its own could not be opened, or the system refused what it needs.\n"
     "\n"
     "Example: jobgate run --config conf/demo/jobgate.conf --lines /tmp/floor\n";
 
@@ -144,7 +144,7 @@ int command_run(int argc, char **argv)
     if (r != 0) {
         if (r < 0)
             log_error("the site could not be read: %s", strerror(-r));
-        return 2;
+        return r < 0 ? 3 : 2; /* 2 is the site's fault, and is not tried again */
     }
     int status = run_site(&options, site);
     site_free(site);

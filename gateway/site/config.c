@@ -119,6 +119,18 @@ static void deinit(struct setting *setting)
 static bool copy(struct setting *to, const config_setting_t *from,
                  const struct config_text *text, struct reader *reader);
 
+/* libconfig goes on without a name or text for which it got no memory. */
+static bool is_whole(const config_setting_t *from)
+{
+    const config_setting_t *group = config_setting_parent(from);
+    int type = config_setting_type(from);
+
+    if (group && config_setting_type(group) == CONFIG_TYPE_GROUP && !config_setting_name(from))
+        return false;
+    return type != CONFIG_TYPE_NONE &&
+           (type != CONFIG_TYPE_STRING || config_setting_get_string(from));
+}
+
 static bool copy_items(struct setting *to, const config_setting_t *from,
                        const struct config_text *text, struct reader *reader)
 {
@@ -143,6 +155,10 @@ static bool copy(struct setting *to, const config_setting_t *from,
 {
     const char *name = config_setting_name(from);
 
+    if (!is_whole(from)) {
+        reader->error = -ENOMEM;
+        return false;
+    }
     to->place = text->lines[line_of(text, from)];
     if (name && !(to->name = reader_text(reader, name)))
         return false;

@@ -116,7 +116,7 @@ static int check(struct store_db *db)
     if (error == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW) {
         const char *said = (const char *)sqlite3_column_text(statement, 0);
 
-        error = said && strcmp(said, "ok") == 0 ? 0 : SQLITE_CORRUPT;
+        error = !said ? SQLITE_NOMEM : strcmp(said, "ok") == 0 ? 0 : SQLITE_CORRUPT;
     } else {
         error = sqlite3_extended_errcode(db->sqlite);
     }

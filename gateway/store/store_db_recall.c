@@ -170,8 +170,13 @@ void store_db_why(struct store_db *db, int error, char *why, size_t size)
         snprintf(why, size, "the disk of %s fails: %s", db->file,
                  system ? strerror(system) : sqlite3_errstr(error));
         return;
-    default:
-        snprintf(why, size, "%s: %s", db->file, sqlite3_errmsg(db->sqlite));
+    case SQLITE_NOMEM:
+        snprintf(why, size, "%s: the system has no more memory", db->file);
+        return;
+    default: /* its own words, where they are still about this error */
+        snprintf(why, size, "%s: %s", db->file,
+                 sqlite3_extended_errcode(db->sqlite) == error ? sqlite3_errmsg(db->sqlite)
+                                                               : sqlite3_errstr(error));
         return;
     }
 }
