@@ -199,7 +199,7 @@ class Gateway(Process):
     """jobgate run, waited for by the protocol that systemd uses."""
 
     def __init__(self, folder, config, *options, socket_path=None, wait=True, env=None,
-                 passed=None):
+                 passed=None, program=PROGRAM):
         self.config = config
         self.socket = socket_path or config.parent / "jobgate.sock"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
@@ -207,7 +207,7 @@ class Gateway(Process):
             notify.bind(str(path))
             notify.settimeout(0.1)
             self.begun = time.monotonic()
-            command, fds = [PROGRAM, "run", "--config", config, *options], ()
+            command, fds = [program, "run", "--config", config, *options], ()
             if passed:  # a listening socket, as systemd passes it
                 fds = (passed.fileno(),)
                 command = ["bash", "-c", f'LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" "$@" 3<&{fds[0]}',
