@@ -104,7 +104,7 @@ int gateway_open_lines(struct gateway *gateway)
         line->index = i;
         if (only != SITE_NONE && only != i)
             continue;
-        if (gateway->settings.links && engine_poll_percent(gateway->engine, i) > 100)
+        if (gateway->settings.links && engine_is_overloaded(gateway->engine, i))
             log_warning(
                 "line %s: its polls ask for %u %% of what the wire can carry, so all of "
                 "them come late; make the intervals of `poll` longer",

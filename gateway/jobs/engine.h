@@ -123,6 +123,7 @@ json_t *engine_devices_json(struct engine *engine, const char *device_id);
 json_t *engine_twin_json(struct engine *engine, const char *device_id);
 /* How much of a line's time its polls ask for; above 100 they come late, all by one share. */
 unsigned engine_poll_percent(const struct engine *engine, size_t line);
+bool engine_is_overloaded(const struct engine *engine, size_t line);
 /* What was taken of IoT Hub's desired properties of device `index`: its $version (0: nothing)
    and the document at it (borrowed, or NULL). */
 int64_t engine_hub_version(const struct engine *engine, size_t index, const json_t **desired);

@@ -10,8 +10,6 @@
 
 /* A poll that was not answered is tried again soon, until the device counts as silent. */
 #define SILENT_PAUSE_US INT64_C(1000000)
-/* What a device is taken to think until it was met. */
-#define USUAL_TURNAROUND_US INT64_C(5000)
 
 static const struct profile *profile_of(const struct engine *engine, size_t device)
 {
@@ -64,6 +62,7 @@ int polls_open(struct engine *engine, struct moment now)
                           line->device_count, now) < 0)
                 return -ENOMEM;
         }
+        overload_open(engine, i);
     }
     return 0;
 }
@@ -255,6 +254,9 @@ void poll_answer(struct engine *engine, const struct work *work, struct moment n
     if (answer->result == ANSWER_NOT_SENT || answer->result == ANSWER_LINE_DOWN ||
         !read_of(engine, work->device, state->polled, &read))
         return;
+    if (answer->result == ANSWER_DONE && poll->nth == 0)
+        overload_polled(engine, engine->site->devices[work->device].line,
+                        answer->started_us - poll->due_us, interval_us(block), now);
     if (answer->result == ANSWER_DONE)
         take_values(engine, work->device, &read, answer, now);
     if (is_refused(answer) && poll->level < POLL_POINTS && read.item_count > 1) {
@@ -272,41 +274,4 @@ void poll_answer(struct engine *engine, const struct work *work, struct moment n
     poll->nth++;
     if (!read_of(engine, work->device, state->polled, &read))
         next_round(poll, interval_us(block), now);
-}
-
-/* How much of the line's time its polls ask for, in percent. */
-unsigned engine_poll_percent(const struct engine *engine, size_t index)
-{
-    const struct line_config *config = &engine->site->lines[index];
-    const struct line_state *line = &engine->lines[index];
-    double share = 0;
-
-    for (size_t i = 0; i < line->device_count; i++) {
-        size_t device = line->devices[i];
-        const struct poll_plan *plan = plan_of(engine, device);
-        int64_t slowest_us = device_slowest_us(engine, device);
-        struct poll_read read;
-
-        for (size_t block = 0; engine->devices[device].polls && block < plan->block_count;
-             block++) {
-            enum poll_level level = (enum poll_level)engine->devices[device].polls[block].level;
-
-            for (size_t nth = 0;
-                 poll_plan_read(plan, profile_of(engine, device), block, level, nth, &read);
-                 nth++) {
-                struct operation operation = {.kind = OPERATION_READ,
-                                              .unit = engine->site->devices[device].unit,
-                                              .table = read.table,
-                                              .address = read.address,
-                                              .count = read.count};
-                struct frame_cost cost = {0};
-
-                config->adapter->frame(&config->settings, &operation, &cost);
-                share += (double)(cost.least_us +
-                                  (slowest_us >= 0 ? slowest_us : USUAL_TURNAROUND_US)) /
-                         (double)interval_us(&plan->blocks[block]);
-            }
-        }
-    }
-    return share < 100 ? (unsigned)(share * 100 + 0.5) : 9999;
 }

@@ -152,6 +152,9 @@ struct line_state {
     int64_t gate_us;
     int64_t wake_us; /* when engine_next_work() may have something, as far as is known */
     uint64_t operations, troubles;
+    bool overloaded;  /* asked for more polls than it can carry */
+    int64_t load_us;  /* when that is looked at next */
+    unsigned late;    /* how late the last polls were, see engine_overload.c */
     uint64_t outcome; /* number of the last one that waits for others of this line; 0: none */
     uint64_t cast;    /* order of the job whose tasks wait for a broadcast; 0: none */
     bool cast_out;    /* and it is at the line */
@@ -386,6 +389,13 @@ enum rank poll_due(const struct engine *engine, size_t device, struct moment now
                    uint64_t *turn, int64_t *when);
 bool poll_work(struct engine *engine, size_t device, struct work *work);
 void poll_answer(struct engine *engine, const struct work *work, struct moment now);
+
+/* engine_overload.c */
+void overload_open(struct engine *engine, size_t line);
+/* A poll was answered that began so late. */
+void overload_polled(struct engine *engine, size_t line, int64_t late_us, int64_t interval_us,
+                     struct moment now);
+unsigned overload_late_percent(const struct line_state *line);
 
 /* engine_reports.c */
 uint64_t engine_keep(struct engine *engine, enum record_kind kind, const char *job_id,

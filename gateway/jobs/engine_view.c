@@ -421,17 +421,19 @@ json_t *engine_status_json(struct engine *engine, struct moment now)
     for (size_t i = 0; i < engine->site->line_count; i++) {
         const struct line_state *line = &engine->lines[i];
 
-        json_array_append_new(lines, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}",
-                                               "name", engine->site->lines[i].name, "state",
-                                               line->up      ? "up"
-                                               : line->known ? "down"
-                                                             : "opening",
-                                               "why", line->why, "devices",
-                                               (json_int_t)line->device_count, "waiting",
-                                               (json_int_t)line->waiting, "operations",
-                                               (json_int_t)line->operations, "troubles",
-                                               (json_int_t)line->troubles, "pollPercent",
-                                               (json_int_t)engine_poll_percent(engine, i)));
+        json_array_append_new(
+            lines,
+            json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "name",
+                      engine->site->lines[i].name, "state",
+                      line->up      ? "up"
+                      : line->known ? "down"
+                                    : "opening",
+                      "why", line->why, "devices", (json_int_t)line->device_count, "waiting",
+                      (json_int_t)line->waiting, "operations", (json_int_t)line->operations,
+                      "troubles", (json_int_t)line->troubles, "pollPercent",
+                      (json_int_t)engine_poll_percent(engine, i), "pollLatePercent",
+                      (json_int_t)overload_late_percent(line), "overloaded",
+                      (int)line->overloaded));
     }
     for (size_t i = 0; i < engine->site->device_count; i++) {
         online += engine->devices[i].health == HEALTH_ONLINE;

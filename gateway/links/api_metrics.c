@@ -129,6 +129,32 @@ static void add_line_states(struct evbuffer *text, const json_t *status)
             label_of(json_string_value(json_object_get(line, "name"))).text,
             json_integer_value(json_object_get(line, "waiting")));
     }
+    begin(text, "jobgate_line_poll_ratio", "gauge",
+          "What a line's polls ask for, of what its wire can carry; above 1 all come late.");
+    json_array_foreach(lines, i, line)
+    {
+        evbuffer_add_printf(text, "jobgate_line_poll_ratio{line=\"%s\"} %.2f\n",
+                            label_of(json_string_value(json_object_get(line, "name"))).text,
+                            (double)json_integer_value(json_object_get(line, "pollPercent")) /
+                                100);
+    }
+    begin(text, "jobgate_line_poll_late_ratio", "gauge",
+          "How late a line's polls come on the average, of their interval.");
+    json_array_foreach(lines, i, line)
+    {
+        evbuffer_add_printf(
+            text, "jobgate_line_poll_late_ratio{line=\"%s\"} %.2f\n",
+            label_of(json_string_value(json_object_get(line, "name"))).text,
+            (double)json_integer_value(json_object_get(line, "pollLatePercent")) / 100);
+    }
+    begin(text, "jobgate_line_overloaded", "gauge",
+          "1 while a line is asked for more polls than it can carry.");
+    json_array_foreach(lines, i, line)
+    {
+        evbuffer_add_printf(text, "jobgate_line_overloaded{line=\"%s\"} %d\n",
+                            label_of(json_string_value(json_object_get(line, "name"))).text,
+                            json_is_true(json_object_get(line, "overloaded")));
+    }
 }
 
 /* --- jobs and devices --- */

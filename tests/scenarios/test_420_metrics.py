@@ -68,6 +68,7 @@ def test_jobs_tasks_and_lines_are_counted(secure):
     assert found["jobgate_tasks_total"]['outcome="Completed"'] == 2
     assert found["jobgate_tasks_total"]['outcome="DeviceTimeout"'] == 1
     assert found["jobgate_line_up"]['line="floor3"'] == 1
+    assert found["jobgate_line_overloaded"]['line="floor3"'] == 0
     assert found["jobgate_line_requests_total"]['line="floor3",result="done"'] >= 4
     assert found["jobgate_line_requests_total"]['line="floor3",result="silent"'] >= 1
     assert found["jobgate_line_busy_seconds_total"]['line="floor3"'] > 0.2

@@ -38,7 +38,11 @@ static void make_site(struct world *world, size_t devices, size_t lines)
     world->devices = calloc(devices + 1, sizeof(*world->devices));
     world->lines = calloc(lines + 1, sizeof(*world->lines));
     for (size_t i = 0; i < lines; i++) {
-        site->lines[i] = (struct line_config){.timeout_us = 300000, .retries = 2};
+        site->lines[i] = (struct line_config){
+            .adapter = adapter_find("modbus-rtu"),
+            .settings = {.baud = 19200, .parity = 'E', .data_bits = 8, .stop_bits = 1},
+            .timeout_us = 300000,
+            .retries = 2};
         if (asprintf(&site->lines[i].name, "line%zu", i) < 0)
             abort();
     }
@@ -246,8 +250,10 @@ static void answer(struct world *world, size_t line, size_t whose, struct work *
     const struct operation *operation = &work->operation;
     bool writes = operation->kind != OPERATION_READ;
 
-    work->answer = (struct answer){
-        .reached = writes, .started_us = started_us, .ended_us = world->now.boot_us};
+    work->answer = (struct answer){.reached = writes,
+                                   .started_us = started_us,
+                                   .ended_us = world->now.boot_us,
+                                   .waited_us = world->thinks_us};
     if (device->dead || started_us < device->silent_until_us) {
         work->answer.result = ANSWER_SILENT;
         return;

@@ -51,6 +51,7 @@ struct world {
     struct world_device *devices;
     struct world_line *lines;
     int64_t takes_us;   /* an exchange */
+    int64_t thinks_us;  /* of that, the device */
     int64_t store_us;   /* how late the store is */
     int64_t company_us; /* ... and how long it gathers what nobody waits for */
     bool store_stalls;

@@ -1,6 +1,7 @@
 /* What the engine does on a line's own account: polls, and probes of silent devices. */
 #include "fixture_engine.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void poll_every(struct world *world, size_t point, uint32_t poll_ms)
@@ -179,6 +180,100 @@ static void a_line_asked_for_too_much_is_late_everywhere_alike(void **state)
     world_deinit(&world);
 }
 
+static const json_t *line_of(json_t *status)
+{
+    return json_array_get(json_object_get(status, "lines"), 0);
+}
+
+static json_int_t line_says(struct world *world, const char *name)
+{
+    json_t *status = engine_status_json(world->engine, world->now);
+    const json_t *value = json_object_get(line_of(status), name);
+    json_int_t said = json_is_boolean(value) ? json_is_true(value) : json_integer_value(value);
+
+    json_decref(status);
+    return said;
+}
+
+static void a_line_asked_for_too_much_says_so_from_the_start(void **state)
+{
+    (void)state;
+    struct world world;
+
+    start(&world, 30, 200);
+    world_open(&world);
+    assert_true(engine_is_overloaded(world.engine, 0));
+    world_run(&world, 60 * SECONDS);
+    assert_true(engine_is_overloaded(world.engine, 0));
+    assert_in_range(line_says(&world, "pollLatePercent"), 150, 250); /* each third comes */
+    world_deinit(&world);
+}
+
+static void a_line_says_while_it_runs_when_it_is_overloaded_and_when_no_longer(void **state)
+{
+    (void)state;
+    struct world world;
+
+    start(&world, 10, 500);
+    world_open(&world);
+    world_run(&world, 20 * SECONDS);
+    assert_int_equal(line_says(&world, "overloaded"), 0);
+    assert_in_range(line_says(&world, "pollPercent"), 20, 50);
+    world.takes_us = 80000; /* the devices have become slow */
+    world.thinks_us = 65000;
+    world_run(&world, 60 * SECONDS);
+    assert_int_equal(line_says(&world, "overloaded"), 1);
+    assert_in_range(line_says(&world, "pollPercent"), 120, 180);
+    assert_in_range(line_says(&world, "pollLatePercent"), 40, 90);
+    world.takes_us = 20000;
+    world.thinks_us = 5000;
+    world_run(&world,
+              300 * SECONDS); /* what was learned is forgotten after 64 to 128 answers */
+    assert_int_equal(line_says(&world, "overloaded"), 0);
+    assert_in_range(line_says(&world, "pollLatePercent"), 0, 10);
+    world_deinit(&world);
+}
+
+static void points_of_unlike_intervals_come_late_by_the_same_share(void **state)
+{
+    (void)state;
+    struct world world;
+    unsigned before[2];
+
+    start(&world, 20,
+          400); /* 20 polls of 20 ms in 400 ms, and half as many again beside them */
+    poll_every(&world, WORLD_STATE, 800);
+    world.thinks_us = 5000;
+    world_open(&world);
+    world_run(&world, 30 * SECONDS);
+    for (size_t i = 0; i < 2; i++)
+        before[i] = world.devices[i].operations;
+    world_run(&world, 60 * SECONDS);
+    /* Two of three reads are of the point with half the interval, at each device. */
+    for (size_t i = 0; i < 2; i++)
+        assert_in_range(world.devices[i].operations - before[i], 145, 155);
+    world_deinit(&world);
+}
+
+static void a_job_makes_polls_late_and_overloads_no_line(void **state)
+{
+    (void)state;
+    struct world world;
+
+    start(&world, 10, 1000);
+    world_method_write(&world);
+    world_open(&world);
+    for (int i = 0; i < 20; i++) {
+        char id[8];
+
+        snprintf(id, sizeof(id), "j%d", i);
+        world_go(&world, id, "*");
+        world_run(&world, SECONDS);
+    }
+    assert_int_equal(line_says(&world, "overloaded"), 0);
+    world_deinit(&world);
+}
+
 static void a_device_that_falls_silent_is_offline_and_comes_back_by_itself(void **state)
 {
     (void)state;
@@ -259,6 +354,10 @@ int main(void)
         cmocka_unit_test(polls_of_a_device_pause_while_it_has_a_task),
         cmocka_unit_test(a_job_hardly_feels_that_a_line_is_full_of_polls),
         cmocka_unit_test(a_line_asked_for_too_much_is_late_everywhere_alike),
+        cmocka_unit_test(a_line_asked_for_too_much_says_so_from_the_start),
+        cmocka_unit_test(a_line_says_while_it_runs_when_it_is_overloaded_and_when_no_longer),
+        cmocka_unit_test(points_of_unlike_intervals_come_late_by_the_same_share),
+        cmocka_unit_test(a_job_makes_polls_late_and_overloads_no_line),
         cmocka_unit_test(a_device_that_falls_silent_is_offline_and_comes_back_by_itself),
         cmocka_unit_test(a_silent_device_costs_the_line_a_twentieth_at_most),
         cmocka_unit_test(conditions_see_what_was_polled),
