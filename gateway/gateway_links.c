@@ -47,19 +47,49 @@ static void tell_untold(struct gateway *gateway)
     gateway_pump(gateway);
 }
 
+/* What the broker tells beside requests. */
+static void hear_broker(struct gateway *gateway)
+{
+    struct broker_news news;
+
+    while (broker_tells(gateway->broker, &news)) {
+        struct moment now = gateway_now(gateway);
+
+        switch (news.kind) {
+        case BROKER_FLOOD:
+            engine_await_claims(gateway->engine, now);
+            break;
+        case BROKER_CLAIM:
+            engine_claim(gateway->engine, news.device, news.gateway, news.first, now);
+            break;
+        case BROKER_SHARE:
+            engine_share(gateway->engine, news.job_id, news.status, now);
+            break;
+        }
+    }
+}
+
 static void on_broker(evutil_socket_t fd, short what, void *ctx)
 {
     struct gateway *gateway = ctx;
     struct request *request;
+    bool more = true;
 
     (void)fd;
     (void)what;
     take_deliveries(gateway);
-    if (broker_connected(gateway->broker))
-        engine_report_all(gateway->engine, gateway_now(gateway));
     /* What comes while the gateway stops is not acknowledged: it comes again. */
-    while (!gateway->stopping && (request = broker_take(gateway->broker)))
-        engine_request(gateway->engine, request, gateway_now(gateway));
+    while (!gateway->stopping && more) {
+        request = broker_take(gateway->broker);
+        hear_broker(gateway);
+        more = request || broker_connected(gateway->broker);
+        if (request)
+            engine_request(gateway->engine, request, gateway_now(gateway));
+        else if (more) {
+            engine_claims_known(gateway->engine, gateway_now(gateway));
+            engine_report_all(gateway->engine, gateway_now(gateway));
+        }
+    }
     gateway_pump(gateway);
     tell_untold(gateway);
 }

@@ -79,7 +79,11 @@ static void print_devices(json_t *devices)
         grid_cell(&grid, 2, TONE_PLAIN, "%d",
                   (int)json_integer_value(json_object_get(own, "unit")));
         grid_cell(&grid, 3, TONE_PLAIN, "%s", text_of(own, "profile"));
-        grid_cell(&grid, 4, tone_of_state(text_of(own, "state")), "%s", text_of(own, "state"));
+        if (json_object_get(own, "claimedBy"))
+            grid_cell(&grid, 4, TONE_BAD, "claimed by %s", text_of(own, "claimedBy"));
+        else
+            grid_cell(&grid, 4, tone_of_state(text_of(own, "state")), "%s",
+                      text_of(own, "state"));
         print_time(&grid, 5, text_of(own, "since"));
         print_outcome(&grid, 6, json_object_get(own, "lastOutcome"));
     }

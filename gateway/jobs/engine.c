@@ -41,6 +41,7 @@ int engine_new(struct engine **ret, const struct engine_settings *settings, stru
              settings->boot_id ? settings->boot_id : "");
     engine->outbox = settings->outbox;
     engine->takes = true;
+    engine->claims_us = MOMENT_NEVER;
     engine->since_ms = now.wall_ms;
     engine->reports_end = &engine->reports;
     engine->devices = calloc(site->device_count + 1, sizeof(*engine->devices));
@@ -77,6 +78,7 @@ void device_deinit(struct device_state *state)
 {
     twin_deinit(&state->twin);
     free(state->last_outcome);
+    free(state->claimed_by);
     json_decref(state->last_patch);
     wears_deinit(&state->wears);
 }
@@ -99,6 +101,9 @@ void engine_free(struct engine *engine)
     }
     for (size_t i = 0; i < EARLY_CANCELS_MOST; i++)
         free(engine->early_cancels[i]);
+    for (size_t i = 0; i < LEFT_SHARES_MOST; i++)
+        free(engine->left[i].job_id);
+    free(engine->contender);
     for (size_t i = 0; engine->devices && i < engine->site->device_count; i++)
         device_deinit(&engine->devices[i]);
     for (size_t i = 0; engine->lines && i < engine->site->line_count; i++)
@@ -128,7 +133,7 @@ enum { SCHEDULED_LOOK_US = 1000000 };
 
 int64_t engine_wake_us(const struct engine *engine, struct moment now)
 {
-    int64_t wake = MOMENT_NEVER;
+    int64_t wake = engine->claims_us;
 
     for (const struct job *job = engine->newest; job; job = job->older) {
         if (job_is_over(job))

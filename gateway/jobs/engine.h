@@ -53,6 +53,19 @@ void engine_safe(struct engine *engine, uint64_t number, struct moment now);
 void engine_tick(struct engine *engine, struct moment now);
 /* A report with a number, or an answer with a job's id, has arrived: it is told no more. */
 void engine_delivered(struct engine *engine, const struct delivery *delivery);
+/* Another living gateway names the device as its own, or none does any more (NULL): then tasks
+   on it are refused (DeviceClaimedTwice) and it is left alone. `first`: it did so before this
+   gateway told its own states; else both did, and the one whose id comes first keeps it. */
+void engine_claim(struct engine *engine, size_t device, const char *gateway, bool first,
+                  struct moment now);
+/* The broker begins to say who has which device: what came over it waits, until all is known,
+   or ten seconds. */
+void engine_await_claims(struct engine *engine, struct moment now);
+void engine_claims_known(struct engine *engine, struct moment now);
+/* The broker still has this gateway's share of a job, with the status "queued" to "cancelled":
+   memory, where the store has lost its own. */
+void engine_share(struct engine *engine, const char *job_id, const char *status,
+                  struct moment now);
 /* The store takes new work, or why not. */
 void engine_store_state(struct engine *engine, bool takes, const char *why);
 

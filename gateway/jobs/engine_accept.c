@@ -123,6 +123,8 @@ static struct job *job_new(struct engine *engine, struct request *request, struc
         return NULL;
     }
     job->request = request;
+    job->doubt = request->origin.link == LINK_BROKER ? job_doubt(engine, job->id) : DOUBT_NONE;
+    job_judge_doubt(job, now);
     return job;
 }
 

@@ -250,12 +250,26 @@ static void take_call(struct engine *engine, struct job *job, struct moment now)
         line_fail_waiting(engine, line, true, now);
 }
 
+/* The broker gave it to the other gateway too, which carries it out and answers. Two answers
+   to one call, of which one says that nothing was touched, would be a lie. */
+static bool belongs_to_other(const struct engine *engine, const struct request *request,
+                             size_t device)
+{
+    return request->origin.link == LINK_BROKER && device != SITE_NONE &&
+           engine->devices[device].claimed_by;
+}
+
 void engine_call(struct engine *engine, struct request *request, struct moment now)
 {
     char text[300];
     size_t device = site_device(engine->site, request->device_id);
     uint64_t repeat;
 
+    if (belongs_to_other(engine, request, device)) {
+        report_stored(engine, &request->origin, engine->number);
+        request_free(request);
+        return;
+    }
     if (known_again(engine, request, &repeat, now)) {
         request_free(request);
         return;
@@ -283,6 +297,11 @@ void engine_call(struct engine *engine, struct request *request, struct moment n
         patch_refuse(engine, request, device, code_find(made->error.code), made->error.text,
                      now);
         refuse(engine, request, repeat, code_find(made->error.code), made->error.text);
+        call_drop(engine, job);
+        return;
+    }
+    if (made->plan->step_count > 0 && device_is_claimed(engine, device, text, sizeof(text))) {
+        refuse(engine, request, repeat, CODE_DEVICE_CLAIMED_TWICE, text);
         call_drop(engine, job);
         return;
     }

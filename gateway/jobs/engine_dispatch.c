@@ -69,7 +69,8 @@ static bool is_gated(const struct line_state *line, const struct run *run, struc
 /* Not before it is safe, and not before it has been started: a start takes the patches. */
 static bool may_begin(const struct engine *engine, const struct job *job)
 {
-    return job->status == JOB_RUNNING && job->safe_at <= engine->safe && !job->held;
+    return job->status == JOB_RUNNING && job->safe_at <= engine->safe && !job->held &&
+           !claims_are_awaited(engine, job);
 }
 
 /* The task that the device would do next, and how soon it may: *when is 0 for at once. */
@@ -595,6 +596,7 @@ void engine_tick(struct engine *engine, struct moment now)
 {
     engine->trusted = now.trusted;
     wear_tick(engine, now);
+    claims_tick(engine, now);
     /* The oldest first: what was asked later stands on what was asked before. */
     for (struct job *job = engine->oldest; job; job = job->newer) {
         if (job_is_over(job))

@@ -108,6 +108,8 @@ enum rank device_own(const struct engine *engine, size_t device, struct moment n
     const struct line_state *line = &engine->lines[engine->site->devices[device].line];
     struct operation probe;
 
+    if (state->claimed_by) /* two masters would talk into each other's frames */
+        return RANK_COUNT;
     if (state->health != HEALTH_OFFLINE)
         return poll_due(engine, device, now, turn, when);
     if (!probe_operation(device_profile(engine, device), &probe))

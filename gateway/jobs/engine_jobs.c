@@ -296,6 +296,8 @@ void job_start(struct engine *engine, struct job *job, struct moment now)
         job->deadline_us -= (now.wall_ms - job->request->start_ms) * 1000;
     take_patches(engine, job); /* first: a job that is known to run has given its values */
     keep_status(engine, job, now);
+    if (job->doubt != DOUBT_NONE)
+        job_end_in_doubt(engine, job, now);
     if (job->deadline_us > now.boot_us) {
         for (size_t i = 0; i < job->task_count; i++)
             task_try_without_wire(engine, &job->tasks[i], now);
@@ -346,6 +348,7 @@ void job_tick(struct engine *engine, struct job *job, struct moment now)
 {
     if (job->held)
         hold_end(engine, job, now);
+    job_judge_doubt(job, now);
     if (job->status == JOB_QUEUED && engine->safe >= job->safe_at) {
         if (job_is_due(job, now)) {
             job_start(engine, job, now);

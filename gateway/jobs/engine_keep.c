@@ -35,6 +35,8 @@ uint64_t keep_job(struct engine *engine, const struct job *job, struct moment no
     json_t *kept = json_pack("{s:o, s:I}", "request", request_keep(job->request), "created",
                              (json_int_t)job->created_ms);
 
+    if (job->doubt != DOUBT_NONE)
+        json_object_set_new(kept, "doubt", json_integer(job->doubt));
     if (job->call) {
         put_deadline(engine, kept, job, now);
         json_object_set_new(kept, "version", json_integer(job->tasks[0].version));

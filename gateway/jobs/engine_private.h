@@ -63,6 +63,13 @@ struct job_plan {
     struct plan_error error;
 };
 
+/* Its memory is lost, its share was found at the broker. */
+enum job_doubt {
+    DOUBT_NONE = 0,
+    DOUBT_DUE = 1,   /* not begun by then: harmless as long as it is not due */
+    DOUBT_BEGUN = 2, /* it ran: it is not run again */
+};
+
 struct job {
     char *id;
     struct request *request; /* action, query, document, origin of a call */
@@ -78,6 +85,7 @@ struct job {
     uint64_t safe_at;       /* the record that must be safe before the first frame */
     bool resolved;          /* its devices are known */
     bool canceling, expired;
+    enum job_doubt doubt;
     enum code code; /* FAILED: why, else NONE */
     char text[200];
     uint64_t repeat; /* call: where its answer is remembered, 0: nowhere */
@@ -120,6 +128,8 @@ struct device_state {
     size_t polled; /* the block that is out */
     bool polling;  /* ... or was last; else it was a probe */
     enum health health;
+    char *claimed_by;     /* another living gateway, or NULL */
+    uint64_t claim_round; /* when that was heard last */
     int64_t since_ms;
     char *last_outcome; /* JSON text, or NULL */
     struct twin twin;
@@ -179,8 +189,16 @@ struct old_job {
                            broker retained of it is cleared; then 0 */
 };
 
+/* The share of a job that was not over, found at the broker. */
+struct left_share {
+    char *job_id;
+    bool begun;
+};
+
 enum {
     REPEATS_MOST = 1000,
+    LEFT_SHARES_MOST = 1000,
+    TASK_TEXT_SIZE = 400,
     EARLY_CANCELS_MOST = 1000,
     ENDED_JOBS_MOST = 1000,
     ENDED_TASKS_MOST = 100000, /* of ended jobs; the newest one is kept whatever its size */
@@ -222,7 +240,13 @@ struct engine {
     size_t old_next;
     char *early_cancels[EARLY_CANCELS_MOST]; /* cancels that came before their job */
     size_t early_next;
-    size_t reported_due; /* devices whose reported document waits */
+    struct left_share left[LEFT_SHARES_MOST];
+    size_t left_next;
+    uint64_t claim_round; /* connections to the broker that told their claims */
+    size_t claimed;       /* devices that another gateway has */
+    char *contender;      /* the last gateway that was told to have lost, or NULL */
+    int64_t claims_us;    /* what came over the broker waits until then; MOMENT_NEVER: not */
+    size_t reported_due;  /* devices whose reported document waits */
     bool stopping, paused;
     char boot_id[40]; /* "": nothing survives, and nothing is written for it */
     bool outbox;      /* who shall know an end is told until he has got it */
@@ -269,6 +293,14 @@ bool job_is_over(const struct job *job);
 
 struct old_job *job_remember_id(struct engine *engine, const char *id, uint64_t fingerprint);
 void job_cancel_early(struct engine *engine, const char *id);
+
+/* engine_claims.c */
+bool device_is_claimed(const struct engine *engine, size_t device, char *text, size_t size);
+bool claims_are_awaited(const struct engine *engine, const struct job *job);
+void claims_tick(struct engine *engine, struct moment now);
+enum job_doubt job_doubt(struct engine *engine, const char *job_id);
+void job_judge_doubt(struct job *job, struct moment now);
+void job_end_in_doubt(struct engine *engine, struct job *job, struct moment now);
 
 /* engine_keep.c: the records and what they say */
 uint64_t keep_job(struct engine *engine, const struct job *job, struct moment now);

@@ -133,8 +133,9 @@ static void end_gone(struct engine *engine, size_t device, struct moment now)
              id);
     while (engine->devices[device].first)
         task_refuse(engine, engine->devices[device].first, CODE_UNKNOWN_DEVICE, text, now);
-    engine_report(engine, REPORT_STATE, engine->number, NULL, id, NULL);
-    engine_report(engine, REPORT_REPORTED, engine->number, NULL, id, NULL);
+    bool claimed = engine->devices[device].claimed_by; /* then what is retained is not ours */
+    engine_report(engine, REPORT_STATE, engine->number, NULL, id, NULL)->claimed = claimed;
+    engine_report(engine, REPORT_REPORTED, engine->number, NULL, id, NULL)->claimed = claimed;
 }
 
 static void drop_polls(struct device_state *state)
@@ -201,9 +202,11 @@ static void move_devices(struct engine *engine, struct next *next, struct moment
     }
     free(engine->devices);
     engine->devices = next->devices;
-    engine->reported_due = 0;
-    for (size_t i = 0; i < next->site->device_count; i++)
+    engine->reported_due = engine->claimed = 0;
+    for (size_t i = 0; i < next->site->device_count; i++) {
         engine->reported_due += engine->devices[i].reported_due;
+        engine->claimed += engine->devices[i].claimed_by != NULL;
+    }
 }
 
 static void move_lines(struct engine *engine, struct next *next)

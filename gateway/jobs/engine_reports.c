@@ -190,7 +190,8 @@ void report_state(struct engine *engine, size_t index)
     json_t *body =
         json_pack("{s:s, s:s, s:s, s:s}", "state", health_name(state->health), "since", since,
                   "line", engine->site->lines[device->line].name, "gateway", engine->site->id);
-    engine_report(engine, REPORT_STATE, 0, NULL, device->id, json_text(body));
+    engine_report(engine, REPORT_STATE, 0, NULL, device->id, json_text(body))->claimed =
+        state->claimed_by != NULL;
     json_decref(body);
 }
 
@@ -220,6 +221,7 @@ static void report_reported(struct engine *engine, size_t index, struct moment n
                                           engine->site->devices[index].id,
                                           json_text(empty ? empty : state->twin.reported));
     report->hub_acks = json_deep_copy(state->twin.hub_acks);
+    report->claimed = state->claimed_by != NULL;
     json_decref(empty);
     if (state->reported_due)
         engine->reported_due--;

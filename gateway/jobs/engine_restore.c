@@ -77,6 +77,7 @@ static void recall_job(struct engine *engine, const struct record *record, const
                         .safe_at = record->number,
                         .created_ms = number(kept, "created"),
                         .deadline_us = MOMENT_NEVER};
+    job->doubt = (enum job_doubt)number(kept, "doubt");
     job->plans = calloc(engine->site->profile_count + 1, sizeof(*job->plans));
     if (!job->id || !job->plans)
         abort();

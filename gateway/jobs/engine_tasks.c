@@ -237,10 +237,15 @@ static bool set_out(struct engine *engine, struct task *task, struct moment now)
         job_plan(engine, task->job, engine->site->devices[task->device].profile);
     const char *id = engine->site->devices[task->device].id;
     enum code code = CODE_NONE;
-    char text[300];
+    char text[TASK_TEXT_SIZE];
 
     if (!made->plan) {
         task_refuse(engine, task, code_find(made->error.code), made->error.text, now);
+        return false;
+    }
+    if (made->plan->step_count > 0 &&
+        device_is_claimed(engine, task->device, text, sizeof(text))) {
+        task_refuse(engine, task, CODE_DEVICE_CLAIMED_TWICE, text, now);
         return false;
     }
     task->run = calloc(1, sizeof(*task->run));
@@ -334,8 +339,12 @@ void task_try_without_wire(struct engine *engine, struct task *task, struct mome
         return;
     const struct job_plan *made =
         job_plan(engine, task->job, engine->site->devices[task->device].profile);
-    if (made->plan && made->plan->step_count > 0)
+    char text[TASK_TEXT_SIZE];
+    if (made->plan && made->plan->step_count > 0) {
+        if (device_is_claimed(engine, task->device, text, sizeof(text)))
+            task_refuse(engine, task, CODE_DEVICE_CLAIMED_TWICE, text, now);
         return;
+    }
     if (set_out(engine, task, now))
         task_end(engine, task, now);
 }

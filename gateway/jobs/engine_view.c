@@ -338,6 +338,8 @@ static json_t *device_json(struct engine *engine, size_t index)
     put_identity(object, engine, index);
     put_time(own, "since", state->since_ms);
     put_time(own, "lastContact", state->heard_ms);
+    if (state->claimed_by)
+        json_object_set_new(own, "claimedBy", json_string(state->claimed_by));
     if (state->last_outcome)
         json_object_set_new(own, "lastOutcome", json_loads(state->last_outcome, 0, NULL));
     json_t *wear = wear_json(engine, index);
@@ -442,13 +444,15 @@ json_t *engine_status_json(struct engine *engine, struct moment now)
     for (const struct job *job = engine->newest; job; job = job->older)
         active += !job->call && !job_is_over(job);
     json_t *status = json_pack(
-        "{s:s, s:s, s:b, s:o, s:{s:I, s:I, s:I}, s:{s:I}, s:{s:s, s:I, s:I}, s:{s:I, s:I}}",
+        "{s:s, s:s, s:b, s:o, s:{s:I, s:I, s:I, s:I}, s:{s:I}, s:{s:s, s:I, s:I}, s:{s:I, "
+        "s:I}}",
         "gateway", engine->site->id, "version", engine->version, "clockTrusted",
         (int)now.trusted, "lines", lines, "devices", "count",
         (json_int_t)engine->site->device_count, "online", (json_int_t)online, "offline",
-        (json_int_t)offline, "jobs", "active", (json_int_t)active, "store", "kind", "memory",
-        "made", (json_int_t)engine->number, "safe", (json_int_t)engine->safe, "outbox",
-        "untold", (json_int_t)engine->untold, "forgotten", (json_int_t)engine->unheard);
+        (json_int_t)offline, "claimed", (json_int_t)engine->claimed, "jobs", "active",
+        (json_int_t)active, "store", "kind", "memory", "made", (json_int_t)engine->number,
+        "safe", (json_int_t)engine->safe, "outbox", "untold", (json_int_t)engine->untold,
+        "forgotten", (json_int_t)engine->unheard);
     put_time(status, "since", engine->since_ms);
     return status;
 }

@@ -47,6 +47,7 @@ struct report {
     uint64_t number; /* OUTCOME, SHARE: of the record that it tells; 0: nobody needs to say that
                         it has arrived */
     bool again;      /* made by engine_tell_untold(): for the broker alone */
+    bool claimed;    /* REPORTED, STATE: another gateway has the device; not for the broker */
     bool retain;     /* SHARE: a job that selected no device is not retained */
     bool moved;      /* VALUES: some value is new, or moved by its deadband */
     int64_t when_us; /* VALUES: when they were read, boot clock */

@@ -177,6 +177,9 @@ static void add_devices(struct evbuffer *text, const json_t *status)
                         "jobgate_devices{state=\"offline\"} %" JSON_INTEGER_FORMAT "\n"
                         "jobgate_devices{state=\"unknown\"} %" JSON_INTEGER_FORMAT "\n",
                         online, offline, number(status, "devices", "count") - online - offline);
+    add_single(text, "jobgate_devices_claimed", "gauge",
+               "Devices that this gateway leaves to another one, which names them as its own.",
+               number(status, "devices", "claimed"));
 }
 
 static void add_jobs(struct evbuffer *text, const struct tally *tally, const json_t *status)

@@ -1,6 +1,7 @@
 #include "links/broker.h"
 
 #include "base/log.h"
+#include "links/broker_flood.h"
 #include "links/broker_thread.h"
 #include "links/broker_topics.h"
 
@@ -20,8 +21,9 @@ enum {
 struct broker {
     const struct site *site;
     struct broker_thread *thread; /* NULL: stopped, and left to itself */
+    struct broker_flood *flood;
     bool stopped;
-    int fd;                       /* epoll over arrivals and news */
+    int fd; /* epoll over arrivals, news, deliveries and the flood's timer */
     uint64_t received, refused;
     uint64_t taken; /* the highest number of an end that went into the outbox */
     bool behind;    /* ends were let go, or may wait from before: they come again, in order */
@@ -109,6 +111,7 @@ static int copy_names(struct broker_thread_settings *settings, const struct site
     mqtt->uri = uri_of(config);
     mqtt->client_id = client_id(site);
     mqtt->will_topic = topic_gateway(config->root, site->id);
+    mqtt->echo = settings->echo = topic_echo(config->root, site->id);
     mqtt->will_body = offline ? json_dumps(offline, JSON_COMPACT) : NULL;
     json_decref(offline);
     uint64_t outbox_bytes = (uint64_t)site->store.outbox_mb << 20;
@@ -117,8 +120,9 @@ static int copy_names(struct broker_thread_settings *settings, const struct site
     settings->gateway_id = strdup(site->id);
     if (config->username)
         mqtt->username = strdup(config->username);
-    if (!mqtt->uri || !mqtt->client_id || !mqtt->will_topic || !mqtt->will_body ||
-        !settings->root || !settings->gateway_id || (config->username && !mqtt->username))
+    if (!mqtt->uri || !mqtt->client_id || !mqtt->will_topic || !mqtt->echo ||
+        !mqtt->will_body || !settings->root || !settings->gateway_id ||
+        (config->username && !mqtt->username))
         return -ENOMEM;
     return topic_filters(&settings->filters, &settings->filter_count, config->root, site);
 }
@@ -175,16 +179,23 @@ int broker_open(struct broker **ret, const struct site *site, const char *versio
         r = broker_thread_open(&broker->thread, &settings);
     if (r < 0)
         goto fail_settings;
+    r = flood_new(&broker->flood, site, broker->thread);
+    if (r < 0)
+        goto fail_thread;
     r = watch(broker->fd, broker_thread_fd(broker->thread));
     if (r == 0)
         r = watch(broker->fd, broker_thread_news_fd(broker->thread));
     if (r == 0)
         r = watch(broker->fd, outbox_landed_fd(broker_thread_outbox(broker->thread)));
+    if (r == 0)
+        r = watch(broker->fd, flood_fd(broker->flood));
     if (r < 0)
-        goto fail_thread;
+        goto fail_flood;
     *ret = broker;
     return 0;
 
+fail_flood:
+    flood_free(broker->flood);
 fail_thread:
     broker_stop(broker);
     if (broker->thread)
@@ -208,6 +219,7 @@ void broker_close(struct broker *broker)
         broker_stop(broker);
     if (broker->thread)
         broker_thread_free(broker->thread);
+    flood_free(broker->flood);
     close(broker->fd);
     free(broker);
 }
@@ -224,7 +236,6 @@ static struct request *read_arrival(struct broker *broker, struct arrival *arriv
     struct outgoing *answer;
     int r = arrival_read(&request, &answer, broker->site, arrival);
 
-    broker->received++;
     if (r < 0)
         log_error("broker: a message was dropped: %s", strerror(-r));
     if (answer) {
@@ -240,19 +251,33 @@ struct request *broker_take(struct broker *broker)
 {
     struct request *request = NULL;
     struct arrival *arrival;
+    uint64_t count;
 
+    if (read(broker_thread_news_fd(broker->thread), &count, sizeof(count)) == sizeof(count))
+        flood_connected(broker->flood);
+    flood_tick(broker->flood);
+    while (!request && (arrival = flood_released(broker->flood))) {
+        request = read_arrival(broker, arrival);
+        arrival_free(arrival);
+    }
     while (!request && (arrival = broker_thread_take(broker->thread))) {
+        broker->received++;
+        if (flood_takes(broker->flood, arrival))
+            continue;
         request = read_arrival(broker, arrival);
         arrival_free(arrival);
     }
     return request;
 }
 
+bool broker_tells(struct broker *broker, struct broker_news *news)
+{
+    return flood_tells(broker->flood, news);
+}
+
 bool broker_connected(struct broker *broker)
 {
-    uint64_t count;
-
-    return read(broker_thread_news_fd(broker->thread), &count, sizeof(count)) == sizeof(count);
+    return flood_is_over(broker->flood);
 }
 
 /* Sent anew after a connection, by what is then true. */
@@ -313,7 +338,7 @@ void broker_report(struct broker *broker, const struct report *report)
             broker_thread_stored(broker->thread, report->origin.ticket);
         return;
     }
-    if (can_be_spared(report) && !broker_thread_is_connected(broker->thread))
+    if (report->claimed || (can_be_spared(report) && !flood_has_ended(broker->flood)))
         return;
     if (report->number == 0) {
         give(broker, report);

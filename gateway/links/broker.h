@@ -33,10 +33,31 @@ int broker_open(struct broker **ret, const struct site *site, const char *versio
 void broker_stop(struct broker *broker);
 void broker_close(struct broker *broker); /* stops it where it was not; NULL is fine */
 
-/* Readable when broker_take(), broker_take_delivery() or broker_connected() has something. */
+/* What the broker tells beside requests: plain values, texts borrowed until the next call. */
+enum broker_news_kind {
+    BROKER_FLOOD, /* a connection begins: what lies retained comes, until broker_connected() */
+    BROKER_CLAIM, /* another living gateway names `device`, or none does any more */
+    BROKER_SHARE, /* retained there: this gateway's share of `job_id` is `status` */
+};
+
+struct broker_news {
+    enum broker_news_kind kind;
+    size_t device;
+    const char *gateway; /* CLAIM: NULL: none */
+    bool first;          /* CLAIM: it stood there before this gateway told its own states */
+    const char *job_id, *status;
+};
+
+/* Readable when broker_take(), broker_take_delivery() or broker_connected() may have something.
+ */
 int broker_fd(const struct broker *broker);
+/* NULL: no more. Then, and after each request before it is carried out, the gateway asks the
+   two below. A retained job comes only when the retained share that belongs to it has been
+   told, if there is one. */
 struct request *broker_take(struct broker *broker);
-/* True once after each new connection: then the gateway asks the engine to report all. */
+bool broker_tells(struct broker *broker, struct broker_news *news);
+/* True once after each new connection, when what lies retained there has been told: then the
+   gateway asks the engine to report all. */
 bool broker_connected(struct broker *broker);
 
 /* Sends what concerns the broker; ANSWER and STORED only those of this link. The report stays

@@ -32,13 +32,17 @@ bool arrival_waits(const struct arrival *arrival, const char *root)
     case TOPIC_DESIRED:
         waits = !arrival->retained && arrival->size > 0;
         break;
-    case TOPIC_JOB:
-        waits = arrival->size > 0;
+    case TOPIC_JOB: /* what is retained comes again with the next connection */
+        waits = !arrival->retained && arrival->size > 0;
         break;
     case TOPIC_CANCEL:
         waits = true;
         break;
     case TOPIC_METHOD:
+    case TOPIC_STATE:
+    case TOPIC_GATEWAY:
+    case TOPIC_SHARE:
+    case TOPIC_ECHO:
     case TOPIC_OTHER:
         break;
     }
@@ -96,6 +100,10 @@ static int refuse(struct outgoing **answer, const char *root, const char *gatewa
                                                  "jobId", topic->job_id, "refused", error)),
                                false);
         break;
+    case TOPIC_STATE:
+    case TOPIC_GATEWAY:
+    case TOPIC_SHARE:
+    case TOPIC_ECHO:
     case TOPIC_OTHER:
         json_decref(error);
         return 0;
@@ -285,6 +293,10 @@ int arrival_read(struct request **request, struct outgoing **answer, const struc
     case TOPIC_CANCEL:
         r = read_cancel(&made, site, &topic, &refusal);
         break;
+    case TOPIC_STATE: /* no requests: broker_sighting.h */
+    case TOPIC_GATEWAY:
+    case TOPIC_SHARE:
+    case TOPIC_ECHO:
     case TOPIC_OTHER:
         break;
     }

@@ -74,6 +74,9 @@ static bool may_send(const struct session *session)
     bool careful = session->shorts >= CAREFUL_AFTER &&
                    clock_boot_us() - session->connected_us < SESSION_SHORT_US;
 
+    if (session->state == SESSION_UP &&
+        (session->asking || session->watched(session->ctx, session->watching)))
+        return false; /* what is sent later shall find us listening */
     return (session->state == SESSION_UP || session->state == SESSION_FLUSHING) &&
            session->flying < (careful ? 1 : SESSION_FLIGHTS);
 }
@@ -140,6 +143,22 @@ static void come_up(struct session *session)
     session->up(session->ctx);
 }
 
+/* Each filter twice: of a single one that is refused MQTT 3.1.1 tells no more than that it
+   failed (mqtt.c), and that would be the end of the session. */
+static void watch_more(struct session *session)
+{
+    char *filter = session->watched(session->ctx, session->watching);
+    char *both[2] = {filter, filter};
+
+    if (!filter || session->asking)
+        return;
+    session->watching++;
+    session->asking = true;
+    session->until_us = clock_boot_us() + SUBSCRIBE_LIMIT_US;
+    if (mqtt_subscribe(session->mqtt, both, 2) < 0)
+        end(session, "the subscriptions could not be sent");
+}
+
 static void subscribe_more(struct session *session)
 {
     size_t count = session->settings->filter_count - session->subscribed;
@@ -149,7 +168,8 @@ static void subscribe_more(struct session *session)
         return;
     }
     if (count > MQTT_FILTERS)
-        count = MQTT_FILTERS;
+        count = count == MQTT_FILTERS + 1 ? MQTT_FILTERS - 1 : MQTT_FILTERS; /* never one */
+    session->batch = session->subscribed;
     enter(session, SESSION_SUBSCRIBING, SUBSCRIBE_LIMIT_US);
     if (mqtt_subscribe(session->mqtt, session->settings->filters + session->subscribed, count) <
         0)
@@ -159,12 +179,20 @@ static void subscribe_more(struct session *session)
 
 static void take_subscribed(struct session *session, const struct mqtt_event *event)
 {
-    size_t before = (session->subscribed - 1) / MQTT_FILTERS * MQTT_FILTERS;
+    const char *first = session->asking
+                            ? session->watched(session->ctx, session->watching - 1)
+                            : session->settings->filters[session->batch + event->first];
 
     if (event->refused > 0)
         log_error("broker: %zu subscriptions were not granted, the first is %s", event->refused,
-                  session->settings->filters[before + event->first]);
-    subscribe_more(session);
+                  first);
+    if (!session->asking) {
+        subscribe_more(session);
+        return;
+    }
+    session->asking = false;
+    if (session->state == SESSION_UP)
+        session->until_us = MOMENT_NEVER;
 }
 
 static void begin_stop(struct session *session)
@@ -212,6 +240,8 @@ static void take_event(struct session *session, const struct mqtt_event *event)
     case MQTT_STOP:
         begin_stop(session);
         break;
+    case MQTT_WAKE:
+        break;
     }
 }
 
@@ -227,8 +257,10 @@ static void time_is_up(struct session *session)
     case SESSION_FLUSHING:
         leave(session);
         break;
-    case SESSION_LEAVING:
     case SESSION_UP:
+        end(session, "the broker did not answer a subscription");
+        break;
+    case SESSION_LEAVING:
     case SESSION_ENDED:
         end(session, "disconnected");
         break;
@@ -240,6 +272,8 @@ static void serve(struct session *session)
     while (session->state != SESSION_ENDED) {
         struct mqtt_event *event;
 
+        if (session->state == SESSION_UP)
+            watch_more(session);
         send_what_fits(session);
         if (session->state == SESSION_FLUSHING && session->flying == 0)
             leave(session);
@@ -265,12 +299,15 @@ void session_forget_events(struct session *session)
 
 void session_run(struct session *session)
 {
+    struct mqtt_settings settings = session->settings->mqtt; /* the texts stay where they are */
     char why[120];
 
+    settings.session = ++session->number;
     session->connected_us = -1;
-    session->subscribed = 0;
+    session->batch = session->subscribed = session->watching = 0;
+    session->asking = false;
     enter(session, SESSION_CONNECTING, CONNECT_LIMIT_US);
-    if (mqtt_open(&session->mqtt, &session->settings->mqtt, why, sizeof(why)) < 0) {
+    if (mqtt_open(&session->mqtt, &settings, why, sizeof(why)) < 0) {
         end(session, why);
         session->ended_us = clock_boot_us();
         return;

@@ -27,9 +27,12 @@ struct session {
     void (*up)(void *ctx);
     void (*down)(void *ctx, const char *why);
     void (*sent)(void *ctx); /* the broker has a message */
+    /* The filters to listen to beside those of the settings, in order; NULL: not so many. */
+    char *(*watched)(void *ctx, size_t number);
     void *ctx;
 
     bool stop;             /* MQTT_STOP came */
+    uint64_t number;       /* of the last session, from 1 */
     struct mqtt_event end; /* why the last one ended */
 
     /* its own */
@@ -37,7 +40,9 @@ struct session {
     enum session_state state;
     int64_t until_us;               /* of this state */
     int64_t connected_us, ended_us; /* connected_us -1: never */
-    size_t subscribed;
+    size_t batch, subscribed;       /* filters: before the SUBSCRIBE under way, and with it */
+    size_t watching;                /* further filters that were sent */
+    bool asking;                    /* UP: a SUBSCRIBE is under way */
     struct {
         struct outgoing *message; /* NULL: free */
         int token;

@@ -20,6 +20,7 @@ enum {
     EVENTS_MOST = 256, /* more than one session can tell: the flights, one SUBSCRIBE, ends */
     STORED_LIMIT_S = 30,
     CLOSE_LIMIT_MS = 420,
+    WATCHED_MOST = 64,
 };
 
 struct broker_thread {
@@ -34,7 +35,9 @@ struct broker_thread {
 
     struct link_end end;     /* its lock guards the rest */
     uint64_t ticket, stored; /* the last one given out; the last one that is safe */
-    bool connected;
+    uint64_t connected;      /* the session that is up, 0: none */
+    char *watched[WATCHED_MOST];
+    size_t watched_count;
     int64_t since_us;
     uint64_t sent;
     char text[160];
@@ -56,6 +59,22 @@ static void wait_until_stored(struct broker_thread *thread, uint64_t ticket)
     if (r != 0)
         log_error("broker: a message was not stored within %d s and is acknowledged unstored",
                   STORED_LIMIT_S);
+}
+
+/* Whom nobody can tell to come again is let in when there is room: the broker waits so long. */
+static bool give_later(struct broker_thread *thread, struct arrival *arrival)
+{
+    struct timespec limit;
+    bool given;
+    int r = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &limit);
+    limit.tv_sec += STORED_LIMIT_S;
+    pthread_mutex_lock(&thread->end.lock);
+    while (!(given = queue_give(thread->arrivals, arrival) == 0) && r == 0)
+        r = pthread_cond_timedwait(&thread->end.changed, &thread->end.lock, &limit);
+    pthread_mutex_unlock(&thread->end.lock);
+    return given;
 }
 
 static void refuse_unread(struct broker_thread *thread, struct arrival *arrival)
@@ -81,10 +100,13 @@ static void on_arrival(void *ctx, struct arrival *arrival)
         ticket = arrival->ticket = ++thread->ticket;
         pthread_mutex_unlock(&thread->end.lock);
     }
-    if (queue_give(thread->arrivals, arrival) != 0)
+    bool retained = arrival->retained; /* finite, and nobody sends it again */
+    if (queue_give(thread->arrivals, arrival) == 0) {
+        if (ticket)
+            wait_until_stored(thread, ticket);
+    } else if (!retained || !give_later(thread, arrival)) {
         refuse_unread(thread, arrival);
-    else if (ticket)
-        wait_until_stored(thread, ticket);
+    }
 }
 
 /* --- on the broker thread --- */
@@ -98,10 +120,10 @@ static uint32_t random_number(void)
     return number;
 }
 
-static void say(struct broker_thread *thread, bool connected, const char *text)
+static void say(struct broker_thread *thread, uint64_t connected, const char *text)
 {
     pthread_mutex_lock(&thread->end.lock);
-    if (connected != thread->connected)
+    if ((connected != 0) != (thread->connected != 0))
         thread->since_us = clock_boot_us();
     thread->connected = connected;
     snprintf(thread->text, sizeof(thread->text), "%s", text);
@@ -117,14 +139,25 @@ static void on_up(void *ctx)
     if (dropped > 0)
         log_error("broker: %zu messages were dropped while it was away", dropped);
     log_info("broker: connected to %s", thread->settings.mqtt.uri);
-    say(thread, true, "");
+    say(thread, thread->session.number, "");
     if (write(thread->news_fd, &one, sizeof(one)) < 0)
         log_error("broker: cannot wake the loop: %s", strerror(errno));
 }
 
 static void on_down(void *ctx, const char *why)
 {
-    say(ctx, false, why);
+    say(ctx, 0, why);
+}
+
+static char *watched(void *ctx, size_t number)
+{
+    struct broker_thread *thread = ctx;
+    char *filter;
+
+    pthread_mutex_lock(&thread->end.lock);
+    filter = number < thread->watched_count ? thread->watched[number] : NULL;
+    pthread_mutex_unlock(&thread->end.lock);
+    return filter; /* it stays as long as the thread does */
 }
 
 static void on_sent(void *ctx)
@@ -151,14 +184,14 @@ static int64_t next_pause(struct broker_thread *thread, bool *told)
             "called %s? This one leaves for %d minutes",
             thread->settings.mqtt.client_id, thread->settings.gateway_id,
             (int)(PACE_GIVE_WAY_US / 60000000));
-        say(thread, false, "another client has this gateway's client id");
+        say(thread, 0, "another client has this gateway's client id");
         *told = true;
         return PACE_GIVE_WAY_US;
     }
     if (lasted_us >= 0 || !*told) /* then once until it is connected again */
         log_warning("broker: not connected to %s: %s", thread->settings.mqtt.uri,
                     thread->session.end.text);
-    say(thread, false, thread->session.end.text);
+    say(thread, 0, thread->session.end.text);
     *told = true;
     return pause_us;
 }
@@ -213,6 +246,7 @@ void broker_thread_settings_deinit(struct broker_thread_settings *settings)
     free(mqtt->will_body);
     free(settings->root);
     free(settings->gateway_id);
+    free(settings->echo);
     for (size_t i = 0; i < settings->filter_count; i++)
         free(settings->filters[i]);
     free(settings->filters);
@@ -252,6 +286,7 @@ int broker_thread_open(struct broker_thread **ret,
                                        .outbox = thread->outbox,
                                        .up = on_up,
                                        .down = on_down,
+                                       .watched = watched,
                                        .sent = on_sent,
                                        .ctx = thread};
     thread->since_us = clock_boot_us();
@@ -294,7 +329,13 @@ int broker_thread_news_fd(const struct broker_thread *thread)
 
 struct arrival *broker_thread_take(struct broker_thread *thread)
 {
-    return queue_take(thread->arrivals);
+    struct arrival *arrival = queue_take(thread->arrivals);
+
+    pthread_mutex_lock(&thread->end.lock);
+    if (arrival)
+        pthread_cond_broadcast(&thread->end.changed);
+    pthread_mutex_unlock(&thread->end.lock);
+    return arrival;
 }
 
 bool broker_thread_give(struct broker_thread *thread, struct outgoing *message)
@@ -318,9 +359,28 @@ void broker_thread_stored(struct broker_thread *thread, uint64_t ticket)
     pthread_mutex_unlock(&thread->end.lock);
 }
 
-bool broker_thread_is_connected(struct broker_thread *thread)
+bool broker_thread_watch(struct broker_thread *thread, char *filter)
 {
-    bool connected;
+    struct mqtt_event *wake = calloc(1, sizeof(*wake));
+    bool fits;
+
+    pthread_mutex_lock(&thread->end.lock);
+    fits = filter && thread->watched_count < WATCHED_MOST;
+    if (fits)
+        thread->watched[thread->watched_count++] = filter;
+    pthread_mutex_unlock(&thread->end.lock);
+    if (!fits)
+        free(filter);
+    if (wake)
+        wake->kind = MQTT_WAKE;
+    if (wake && queue_give(thread->events, wake) != 0)
+        free(wake);
+    return fits;
+}
+
+uint64_t broker_thread_session(struct broker_thread *thread)
+{
+    uint64_t connected;
 
     pthread_mutex_lock(&thread->end.lock);
     connected = thread->connected;
@@ -331,7 +391,7 @@ bool broker_thread_is_connected(struct broker_thread *thread)
 void broker_thread_status(struct broker_thread *thread, struct broker_status *status)
 {
     pthread_mutex_lock(&thread->end.lock);
-    status->connected = thread->connected;
+    status->connected = thread->connected != 0;
     status->since_us = thread->since_us;
     status->sent = thread->sent;
     snprintf(status->text, sizeof(status->text), "%s", thread->text);

@@ -16,10 +16,10 @@
 
 /* All texts by malloc; the thread takes them over and wipes the password. */
 struct broker_thread_settings {
-    struct mqtt_settings mqtt; /* but events, arrived, ctx */
-    char *root, *gateway_id;
+    struct mqtt_settings mqtt;      /* but events, arrived, ctx */
+    char *root, *gateway_id, *echo; /* mqtt.echo is this one */
     char **filters;
-    size_t filter_count; /* even */
+    size_t filter_count;
     size_t outbox_bytes; /* that may wait */
 };
 
@@ -42,7 +42,11 @@ struct arrival *broker_thread_take(struct broker_thread *thread);
 bool broker_thread_give(struct broker_thread *thread, struct outgoing *message);
 struct outbox *broker_thread_outbox(struct broker_thread *thread);
 void broker_thread_stored(struct broker_thread *thread, uint64_t ticket);
-bool broker_thread_is_connected(struct broker_thread *thread);
+/* The connection that is up, counted from 1, as in its arrivals; 0: none is. */
+uint64_t broker_thread_session(struct broker_thread *thread);
+/* Listens to one filter more, in this connection and in all that follow; takes it over. What is
+   given after this goes out when the broker has granted it. False: no room, it is freed. */
+bool broker_thread_watch(struct broker_thread *thread, char *filter);
 void broker_thread_status(struct broker_thread *thread, struct broker_status *status);
 
 #endif

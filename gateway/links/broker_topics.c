@@ -54,12 +54,24 @@ void topic_read(struct topic *ret, const char *root, char *text)
             read_method(ret, levels, count);
         else if (count == 3 && strcmp(levels[2], "desired") == 0)
             ret->kind = TOPIC_DESIRED;
+        else if (count == 3 && strcmp(levels[2], "state") == 0)
+            ret->kind = TOPIC_STATE;
+    } else if (count >= 2 && strcmp(levels[0], "gateways") == 0 && id_is_device(levels[1])) {
+        ret->gateway_id = levels[1];
+        if (count == 2)
+            ret->kind = TOPIC_GATEWAY;
+        else if (count == 3 && strcmp(levels[2], "echo") == 0)
+            ret->kind = TOPIC_ECHO;
     } else if (count >= 2 && strcmp(levels[0], "jobs") == 0 && levels[1][0]) {
         ret->job_id = levels[1];
         if (count == 2)
             ret->kind = TOPIC_JOB;
         else if (count == 3 && strcmp(levels[2], "cancel") == 0)
             ret->kind = TOPIC_CANCEL;
+        else if (count == 4 && strcmp(levels[2], "gateways") == 0 && id_is_device(levels[3])) {
+            ret->kind = TOPIC_SHARE;
+            ret->gateway_id = levels[3];
+        }
     }
 }
 
@@ -116,18 +128,26 @@ char *topic_gateway(const char *root, const char *gateway_id)
     return make("%s/gateways/%s", root, gateway_id);
 }
 
+char *topic_echo(const char *root, const char *gateway_id)
+{
+    return make("%s/gateways/%s/echo", root, gateway_id);
+}
+
 int topic_filters(char ***ret, size_t *count, const char *root, const struct site *site)
 {
-    size_t most = 2 * site->device_count + 2, n = 0;
+    size_t most = 3 * site->device_count + 4, n = 0;
     char **filters = calloc(most, sizeof(*filters));
 
     if (!filters)
         return -ENOMEM;
     filters[n++] = make("%s/jobs/+", root);
     filters[n++] = make("%s/jobs/+/cancel", root);
+    filters[n++] = topic_share(root, "+", site->id);
+    filters[n++] = topic_echo(root, site->id);
     for (size_t i = 0; i < site->device_count; i++) {
         filters[n++] = topic_device(root, site->devices[i].id, "methods/#");
         filters[n++] = topic_device(root, site->devices[i].id, "desired");
+        filters[n++] = topic_device(root, site->devices[i].id, "state");
     }
     for (size_t i = 0; i < n; i++) {
         if (!filters[i]) {

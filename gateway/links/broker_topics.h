@@ -2,9 +2,10 @@
  * Topics of the broker link (docs/mqtt.md): what a topic means, and how one is spelled.
  * Pure; any thread.
  *
- * Subscribed are, for each device of the site, `methods/#` and `desired`, and all jobs. So
- * requests for another gateway's devices do not arrive; what a broker still delivers from an
- * older subscription is no topic of ours and is dropped.
+ * Subscribed are, for each device of the site, `methods/#`, `desired` and `state`, all jobs and
+ * what this gateway retained of them, and its own echo. So requests for another gateway's
+ * devices do not arrive; what a broker still delivers from an older subscription is no topic of
+ * ours and is dropped.
  */
 #ifndef JOBGATE_LINKS_BROKER_TOPICS_H
 #define JOBGATE_LINKS_BROKER_TOPICS_H
@@ -17,14 +18,19 @@ enum topic_kind {
     TOPIC_DESIRED,
     TOPIC_JOB,
     TOPIC_CANCEL,
+    TOPIC_STATE,   /* of a device, from whoever has it */
+    TOPIC_GATEWAY, /* birth and will of a gateway */
+    TOPIC_SHARE,   /* of a gateway in a job */
+    TOPIC_ECHO,    /* from a gateway to itself */
 };
 
 struct topic {
     enum topic_kind kind;
-    const char *device_id;  /* METHOD, DESIRED: not checked against a site */
+    const char *device_id;  /* METHOD, DESIRED, STATE: not checked against a site */
     const char *method;     /* METHOD */
     const char *request_id; /* METHOD: or NULL */
-    const char *job_id;     /* JOB, CANCEL: one level of a topic, not checked to be an id */
+    const char *job_id;     /* JOB, CANCEL, SHARE: one level, not checked to be an id */
+    const char *gateway_id; /* GATEWAY, SHARE, ECHO: any gateway's */
     const char *wrong;      /* METHOD: why it cannot be answered under its own name, or NULL */
 };
 
@@ -43,8 +49,9 @@ char *topic_device(const char *root, const char *device_id,
 char *topic_share(const char *root, const char *job_id, const char *gateway_id);
 char *topic_outcome(const char *root, const char *job_id, const char *device_id);
 char *topic_gateway(const char *root, const char *gateway_id);
+char *topic_echo(const char *root, const char *gateway_id);
 
-/* The filters to subscribe for a site, always an even number of them. */
+/* The filters to subscribe for a site. */
 int topic_filters(char ***ret, size_t *count, const char *root, const struct site *site);
 void topic_filters_free(char **filters, size_t count);
 

@@ -335,6 +335,7 @@ enum hub_step hub_identity_event(struct hub_identity *identity, struct hub_means
     case MQTT_DELIVERED:
     case MQTT_REFUSED:
     case MQTT_STOP:
+    case MQTT_WAKE:
         break;
     }
     return HUB_STEP_NONE;

@@ -448,10 +448,20 @@ int mqtt_subscribe(struct mqtt *mqtt, char *const *filters, size_t count)
 {
     MQTTAsync_responseOptions options = response_options(
         mqtt, on_subscribed, on_subscribed5, on_subscribe_failure, on_subscribe_failure5);
+    MQTTSubscribe_options each[MQTT_FILTERS];
+    MQTTSubscribe_options plain = MQTTSubscribe_options_initializer;
+    const char *echo = mqtt->settings.echo;
     int qos[MQTT_FILTERS];
 
-    for (size_t i = 0; i < MQTT_FILTERS; i++)
+    for (size_t i = 0; i < count; i++) {
         qos[i] = mqtt->settings.at_most_once ? 0 : QOS;
+        each[i] = plain;
+        each[i].noLocal = echo && strcmp(filters[i], echo) != 0;
+    }
+    if (mqtt->settings.protocol == 5) {
+        options.subscribeOptionsCount = (int)count;
+        options.subscribeOptionsList = each;
+    }
     mqtt->filters = count;
     return MQTTAsync_subscribeMany(mqtt->client, (int)count, filters, qos, &options) ==
                    MQTTASYNC_SUCCESS

@@ -28,6 +28,7 @@ struct mqtt_settings {
     char *will_topic, *will_body; /* retained; or NULL */
     bool clean;                   /* 3.1.1: the server keeps nothing of an earlier session */
     bool at_most_once;            /* QoS 0, and no DELIVERED */
+    const char *echo;             /* MQTT 5: the one filter that brings our own messages too */
     uint64_t session;             /* the owner's number for it, in each event and arrival */
     struct queue *events;         /* gets struct mqtt_event, by malloc */
     void (*arrived)(void *ctx,
@@ -43,6 +44,7 @@ enum mqtt_event_kind {
     MQTT_DELIVERED,  /* the broker has message `token` */
     MQTT_REFUSED,    /* the broker does not take message `token` */
     MQTT_STOP,       /* not from here: the owner of the queue asks for the end */
+    MQTT_WAKE,       /* nor this: there is something to look at */
 };
 
 struct mqtt_event {

@@ -9,6 +9,7 @@
 
 #include "../unit/links_site.h"
 #include "links/broker_message.h"
+#include "links/broker_sighting.h"
 #include "links/broker_topics.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
@@ -37,6 +38,20 @@ static void read_it(const struct site *site, struct arrival *arrival)
     outgoing_free(answer);
 }
 
+/* What is told of devices and gateways names only such as there can be. */
+static void see_it(const struct site *site, const struct arrival *arrival)
+{
+    bool any;
+    struct sighting seen = sighting_read(site, arrival, &any);
+
+    assert(any || seen.kind == SIGHTING_NONE);
+    assert(seen.kind != SIGHTING_STATE || seen.device < site->device_count);
+    assert(strlen(seen.id) < sizeof(seen.id));
+    assert(!strpbrk(seen.id, "/+#"));
+    assert(seen.kind != SIGHTING_GATEWAY || (seen.id[0] && strcmp(seen.id, site->id) != 0));
+    assert(seen.kind != SIGHTING_SHARE || (seen.id[0] && seen.status));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct arrival arrival = {0};
@@ -62,6 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         arrival.correlation = copy_of("x", arrival.correlation_size = 1);
     of.broker.methods = !(flags & 32);
     arrival_waits(&arrival, of.broker.root);
+    see_it(&of.site, &arrival);
     read_it(&of.site, &arrival);
     free(arrival.topic);
     free(arrival.payload);

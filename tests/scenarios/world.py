@@ -482,7 +482,8 @@ class World:
         return subprocess.run([str(PROGRAM), *map(str, words)], capture_output=True, text=True,
                               timeout=limit, input=stdin, cwd=self.folder)
 
-    def site(self, lines, devices, profiles=(), broker="", extra="", name="site", api=""):
+    def site(self, lines, devices, profiles=(), broker="", extra="", name="site", api="",
+             gateway_id="building-43"):
         """Writes a site; its main file. `broker` is a Broker or the text of the group, `api` what
         the api group has beside its socket."""
         folder = self.folder / name
@@ -493,7 +494,7 @@ class World:
             broker = broker_group(broker, folder)
         config = folder / "jobgate.conf"
         config.write_text(
-            f'gateway = {{ id = "building-43"; state = "{folder}/state"; clock = "trust"; }};\n'
+            f'gateway = {{ id = "{gateway_id}"; state = "{folder}/state"; clock = "trust"; }};\n'
             f'{broker}\n'
             f'api = {{ socket = "{folder}/jobgate.sock"; {api} }};\n'
             f"lines = ( {', '.join(lines)} );\n"

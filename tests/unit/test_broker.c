@@ -235,12 +235,17 @@ static void wait_event(struct broker *link, int64_t until_us)
     poll(&wait, 1, (int)(left_us / 1000) + 1);
 }
 
+/* Nothing else is expected yet. */
 static void wait_connected(struct broker *link)
 {
     int64_t until_us = clock_boot_us() + LONG_MS * 1000;
 
-    while (!broker_connected(link))
+    for (;;) {
+        assert_null(broker_take(link));
+        if (broker_connected(link))
+            return;
         wait_event(link, until_us);
+    }
 }
 
 static struct broker *open_connected(int protocol)

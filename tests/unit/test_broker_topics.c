@@ -73,7 +73,13 @@ static void everything_else_is_nothing_of_ours(void **state)
         "jg/v10/jobs/j1",
         "jg/v1/jobs",
         "jg/v1/jobs/",
-        "jg/v1/jobs/j1/gateways/gw",
+        "jg/v1/jobs/j1/gateways",
+        "jg/v1/jobs/j1/gateways/g w",
+        "jg/v1/gateways",
+        "jg/v1/gateways/",
+        "jg/v1/gateways/gw/else",
+        "jg/v1/gateways/gw/echo/x",
+        "jg/v1/devices/room-1/state/x",
         "jg/v1/jobs/j1/outcomes/room-1",
         "jg/v1/jobs/j1/cancel/x",
         "jg/v1/devices/room-1",
@@ -86,6 +92,18 @@ static void everything_else_is_nothing_of_ours(void **state)
 
     for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++)
         assert_int_equal(topic_of(topics[i]).kind, TOPIC_OTHER);
+}
+
+static void what_gateways_say_of_themselves_is_told_apart(void **state)
+{
+    (void)state;
+    assert_int_equal(topic_of("jg/v1/devices/room-1/state").kind, TOPIC_STATE);
+    assert_int_equal(topic_of("jg/v1/gateways/gw").kind, TOPIC_GATEWAY);
+    assert_int_equal(topic_of("jg/v1/gateways/gw/echo").kind, TOPIC_ECHO);
+    struct topic topic = topic_of("jg/v1/jobs/j1/gateways/gw");
+    assert_int_equal(topic.kind, TOPIC_SHARE);
+    assert_string_equal(topic.job_id, "j1");
+    assert_string_equal(topic.gateway_id, "gw");
 }
 
 static void an_answer_goes_only_where_a_message_may_go(void **state)
@@ -125,11 +143,14 @@ static void only_the_topics_of_own_devices_are_subscribed(void **state)
     size_t count;
 
     assert_int_equal(topic_filters(&filters, &count, "r", links_site_fill(&of)), 0);
-    assert_int_equal(count, 6);
+    assert_int_equal(count, 10);
     assert_string_equal(filters[0], "r/jobs/+");
     assert_string_equal(filters[1], "r/jobs/+/cancel");
-    assert_string_equal(filters[2], "r/devices/room-1/methods/#");
-    assert_string_equal(filters[5], "r/devices/room-2/desired");
+    assert_string_equal(filters[2], "r/jobs/+/gateways/gw");
+    assert_string_equal(filters[3], "r/gateways/gw/echo");
+    assert_string_equal(filters[4], "r/devices/room-1/methods/#");
+    assert_string_equal(filters[8], "r/devices/room-2/desired");
+    assert_string_equal(filters[9], "r/devices/room-2/state");
     topic_filters_free(filters, count);
 }
 
@@ -140,6 +161,7 @@ int main(void)
         cmocka_unit_test(a_method_with_a_wrong_name_or_id_is_still_a_method),
         cmocka_unit_test(jobs_and_cancels_are_told_apart),
         cmocka_unit_test(everything_else_is_nothing_of_ours),
+        cmocka_unit_test(what_gateways_say_of_themselves_is_told_apart),
         cmocka_unit_test(an_answer_goes_only_where_a_message_may_go),
         cmocka_unit_test(topics_are_spelled_as_the_interface_says),
         cmocka_unit_test(only_the_topics_of_own_devices_are_subscribed),

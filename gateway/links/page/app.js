@@ -55,12 +55,17 @@ const SIGNS = {
   online: ["good", "\u25CF"], up: ["good", "\u25CF"], completed: ["good", "\u2714"],
   offline: ["bad", "\u25B2"], down: ["bad", "\u25B2"], failed: ["bad", "\u2718"],
   running: ["warn", "\u25B6"], scheduled: ["", "\u25F7"], queued: ["", "\u25F7"],
-  cancelled: ["warn", "\u25A0"], canceled: ["warn", "\u25A0"],
+  cancelled: ["warn", "\u25A0"], canceled: ["warn", "\u25A0"], claimed: ["bad", "\u25B2"],
 };
 
 function state(name) {
   const [tone, sign] = SIGNS[name] || ["", "\u25CB"];
   return el("span", { class: `state ${tone}` }, el("span", { "aria-hidden": "true" }, sign + " "), name);
+}
+
+// A device that another gateway names as its own is left to that one.
+function stateOf(own) {
+  return own.claimedBy ? el("span", {}, state("claimed"), ` by ${own.claimedBy}`) : state(own.state);
 }
 
 function table(caption, heads, rows, empty) {
@@ -264,12 +269,12 @@ async function overview(main) {
   const showDevices = () => {
     const wanted = filter.value.toLowerCase();
     const found = devices.filter((device) =>
-      `${device.deviceId} ${device.jobgate.line} ${device.jobgate.state} ${device.jobgate.profile}`.toLowerCase().includes(wanted));
+      `${device.deviceId} ${device.jobgate.line} ${device.jobgate.claimedBy ? "claimed" : device.jobgate.state} ${device.jobgate.profile}`.toLowerCase().includes(wanted));
     list.replaceChildren(table(`${found.length} of ${devices.length} devices`,
       [["Device"], ["State"], ["Line", "lesser"], ["Unit", "number lesser"], ["Last contact"], ["Last outcome"]],
       found.map((device) => {
         const own = device.jobgate, last = own.lastOutcome;
-        return row(link("#/device/" + encodeURIComponent(device.deviceId), device.deviceId), state(own.state),
+        return row(link("#/device/" + encodeURIComponent(device.deviceId), device.deviceId), stateOf(own),
           cell("lesser", own.line), cell("number lesser", own.unit), time(own.lastContact),
           last ? el("td", {}, state(last.status || (last.error ? "failed" : "completed")),
             last.error ? ` ${last.error.code}` : "") : "");
@@ -474,7 +479,7 @@ async function device(main, id) {
 
   const own = shown.jobgate;
   main.replaceChildren(el("h1", {}, id), el("dl", {},
-    el("dt", {}, "State"), el("dd", { id: "device-state" }, state(own.state)),
+    el("dt", {}, "State"), el("dd", { id: "device-state" }, stateOf(own)),
     el("dt", {}, "Where"), el("dd", {}, `unit ${own.unit} on line ${own.line}, ${own.profile}`),
     el("dt", {}, "Last contact"), el("dd", {}, time(own.lastContact) || "never"),
     el("dt", {}, "Tags"), el("dd", {}, text(shown.tags))),
@@ -484,7 +489,7 @@ async function device(main, id) {
   showPoints();
   const again = calmly(400, async () => {
     shown = await ask("GET", path("jobgate", "v1", "devices", id));
-    $("device-state").replaceChildren(state(shown.jobgate.state));
+    $("device-state").replaceChildren(stateOf(shown.jobgate));
     showPoints();
   });
   listen((kind, content) => { if (content.deviceId === id) again(); });

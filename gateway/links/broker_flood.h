@@ -1,0 +1,34 @@
+/*
+ * Flood: what comes from the broker with each new connection, because it lies retained there,
+ * and when it is over. Part of the broker link; main loop only.
+ *
+ * No broker says when it has sent all. So this gateway sends a number to itself
+ * (gateways/<id>/echo) when all is subscribed: a broker keeps the order of what it has for one
+ * client, so what was retained has come when the number does. Until then the gateway publishes
+ * no state, so that it covers nobody else's, and retained jobs wait for their retained shares.
+ * A broker that gives no echo back is believed after a time.
+ */
+#ifndef JOBGATE_LINKS_BROKER_FLOOD_H
+#define JOBGATE_LINKS_BROKER_FLOOD_H
+
+#include "links/broker.h"
+#include "links/broker_thread.h"
+
+struct broker_flood;
+
+int flood_new(struct broker_flood **ret, const struct site *site, struct broker_thread *thread);
+void flood_free(struct broker_flood *flood);    /* NULL is fine */
+int flood_fd(const struct broker_flood *flood); /* readable when flood_tick() is due */
+
+void flood_connected(struct broker_flood *flood); /* the thread said so */
+void flood_tick(struct broker_flood *flood);
+/* True: it was no request, or it waits; then it is taken over. */
+bool flood_takes(struct broker_flood *flood, struct arrival *arrival);
+/* A job that has waited, when it need not any more; or NULL. */
+struct arrival *flood_released(struct broker_flood *flood);
+bool flood_tells(struct broker_flood *flood, struct broker_news *news);
+bool flood_is_over(struct broker_flood *flood); /* true once for each connection */
+/* Is it over for the connection that is up? */
+bool flood_has_ended(const struct broker_flood *flood);
+
+#endif
