@@ -204,10 +204,12 @@ static int watch(int epoll, int fd)
     return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-static int open_thread(struct iothub *iothub, char *why, size_t why_size)
+static int open_thread(struct iothub *iothub, const struct engine *engine, char *why,
+                       size_t why_size)
 {
     struct hub_thread_settings settings = {.site = iothub->site,
-                                           .clock_is_trusted = clock_is_trusted};
+                                           .clock_is_trusted = clock_is_trusted,
+                                           .newest_ms = engine_newest_ms(engine)};
     int r = hub_keys_open(&settings.keys, iothub->site, why, why_size);
 
     if (r < 0)
@@ -254,7 +256,7 @@ int iothub_open(struct iothub **ret, const struct site *site, const struct engin
     if (r == 0)
         r = watch(iothub->fd, iothub->timer_fd);
     if (r == 0)
-        r = open_thread(iothub, why, why_size);
+        r = open_thread(iothub, engine, why, why_size);
     if (r == 0)
         r = watch(iothub->fd, hub_thread_fd(iothub->thread));
     if (r < 0) {

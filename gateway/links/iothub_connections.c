@@ -279,7 +279,8 @@ static void look_at_clock(struct hub_thread *thread, struct moment now)
     if (!thread->trusted && now.boot_us >= thread->trust_look_us) {
         thread->trust_look_us = now.boot_us + SECOND_US;
         thread->trusted = thread->settings.site->clock_trust || atomic_load(&thread->trust) ||
-                          thread->settings.clock_is_trusted();
+                          (now.wall_ms >= thread->settings.newest_ms &&
+                           thread->settings.clock_is_trusted());
         say(thread, thread->trusted ? ""
                                     : "the clock is not set yet; without the time no token "
                                       "can be made");

@@ -107,14 +107,14 @@ static bool name_dps(struct hub_identity *identity, const struct hub_means *mean
 
 /* Renewed by a new connection at about 80 % of its life, not all identities at once; at 95 % at
    the latest, where a call is under way. */
-static void plan_renewal(struct hub_identity *identity, unsigned life_s, int64_t now_us,
+static void plan_renewal(struct hub_identity *identity, int64_t ends_s, struct moment now,
                          uint32_t random)
 {
-    int64_t life_us = (int64_t)life_s * 1000000;
+    int64_t life_us = (ends_s * 1000 - now.wall_ms) * 1000;
 
     identity->renew_us =
-        now_us + life_us * 3 / 4 + (int64_t)((uint64_t)(life_us / 10) * random >> 32);
-    identity->renew_latest_us = now_us + life_us * 19 / 20;
+        now.boot_us + life_us * 3 / 4 + (int64_t)((uint64_t)(life_us / 10) * random >> 32);
+    identity->renew_latest_us = now.boot_us + life_us * 19 / 20;
 }
 
 bool hub_identity_connect(struct hub_identity *identity, struct hub_means *means,
@@ -141,12 +141,14 @@ bool hub_identity_connect(struct hub_identity *identity, struct hub_means *means
     if (identity->registering)
         life_s = DPS_TOKEN_S;
     if (good && hub_keys_has_tokens(means->keys)) {
-        settings.password = hub_keys_token(means->keys, identity->device, resource,
-                                           identity->registering ? "registration" : NULL,
-                                           now.wall_ms / 1000 + life_s);
+        int64_t ends_s = now.wall_ms / 1000 + life_s;
+
+        settings.password =
+            hub_keys_token(means->keys, identity->device, resource,
+                           identity->registering ? "registration" : NULL, ends_s);
         settings.password_size = settings.password ? strlen(settings.password) : 0;
         good = settings.password != NULL;
-        plan_renewal(identity, life_s, now.boot_us, random);
+        plan_renewal(identity, ends_s, now, random);
     }
     settings.cert_file = (char *)(uintptr_t)hub_keys_cert_file(means->keys, identity->device);
     settings.key_file = (char *)(uintptr_t)hub_keys_key_file(means->keys, identity->device);

@@ -20,6 +20,7 @@ struct hub_thread_settings {
     const struct site *site;
     struct hub_keys *keys;          /* taken over */
     bool (*clock_is_trusted)(void); /* asked once a second until it says so */
+    int64_t newest_ms;              /* a clock that is earlier is wrong, whatever it says */
 };
 
 enum hub_news_kind {

@@ -106,7 +106,7 @@ class Identity:
         self.desired, self.reported = {}, {}
         self.desired_version = self.reported_version = 1
         self.link = None  # its connection
-        self.connects = 0
+        self.connects, self.connected_at = 0, []
         self.calls = []  # (method, payload) as delivered
 
 
@@ -238,6 +238,7 @@ class Link:
         else:
             self.check_certificate(password)
         identity.connects += 1
+        identity.connected_at.append(time.monotonic())
         if identity.link:
             identity.link.cut()
             hub.takeovers.append(self.id)

@@ -8,12 +8,12 @@ NAMES = [f"room-{number}" for number in range(1, 5)]
 class Small:
     """Four rooms on one line behind one gateway; room-4 is dead."""
 
-    def __init__(self, world, more=""):
+    def __init__(self, world, more="", per_s=100):
         self.world = world
         self.hub = Hub(world.tls(), free_port())
         world._ends.callback(self.hub.close)
         self.hub.add(*NAMES)
-        group = iothub_group(self.hub, world.folder, f"connect_per_s = 100; {more}")
+        group = iothub_group(self.hub, world.folder, f"connect_per_s = {per_s}; {more}")
         self.config = world.site([rtu("bus", more="timeout_ms = 100; retries = 1;")],
                                  [devices("room-#", "bus", "1-4")], [ROOM], group)
         self.sim = world.sim(self.config, "--dead", "room-4")
@@ -27,6 +27,9 @@ class Small:
 
     def all_connected(self, names=None):
         until(lambda: self.hub.connected() == (names or NAMES), what="all are connected")
+
+    def all_connected_within(self, limit):
+        until(lambda: self.hub.connected() == NAMES, limit, "all are connected")
 
     def holds(self, name, address):
         return self.sim.device(name)["holding"].get(str(address))
