@@ -222,54 +222,6 @@ static void leave(struct hub_thread *thread, struct hub_identity *identity)
     }
 }
 
-static int publish(struct hub_identity *identity, const struct hub_out *out)
-{
-    struct outgoing *message = out->message;
-    char *topic;
-    int token;
-
-    if (!out->telemetry)
-        return mqtt_publish(identity->mqtt, message, &token);
-    if (asprintf(&topic, "devices/%s/messages/events/%s", identity->client_id, message->topic) <
-        0)
-        return -ENOMEM;
-    free(message->topic);
-    message->topic = topic;
-    return mqtt_publish_surely(identity->mqtt, message, &token);
-}
-
-static void send_out(struct hub_thread *thread, const struct hub_out *out)
-{
-    struct hub_identity *identity = &thread->identities[out->device];
-    bool open = (identity->state == HUB_UP || identity->state == HUB_SUBSCRIBING) &&
-                !identity->registering && identity->generation == out->generation;
-
-    if (!open || publish(identity, out) != 0)
-        return; /* who waits for it learns by its own time */
-    pthread_mutex_lock(&thread->end.lock);
-    thread->status.sent++;
-    if (out->message->rank == OUTGOING_ANSWER && thread->calls[out->device] > 0)
-        thread->calls[out->device]--;
-    pthread_mutex_unlock(&thread->end.lock);
-}
-
-static void take_out(struct hub_thread *thread)
-{
-    struct hub_out *out;
-
-    while ((out = queue_take(thread->out))) {
-        if (out->message) {
-            send_out(thread, out);
-        } else {
-            struct hub_identity *identity = &thread->identities[out->device];
-
-            identity->wanted = out->wanted;
-        }
-        outgoing_free(out->message);
-        free(out);
-    }
-}
-
 /* A wall clock that is set makes tokens end at another time than was meant. */
 static void look_at_clock(struct hub_thread *thread, struct moment now)
 {
@@ -278,9 +230,9 @@ static void look_at_clock(struct hub_thread *thread, struct moment now)
 
     if (!thread->trusted && now.boot_us >= thread->trust_look_us) {
         thread->trust_look_us = now.boot_us + SECOND_US;
-        thread->trusted = thread->settings.site->clock_trust || atomic_load(&thread->trust) ||
-                          (now.wall_ms >= thread->settings.newest_ms &&
-                           thread->settings.clock_is_trusted());
+        thread->trusted =
+            thread->settings.site->clock_trust || atomic_load(&thread->trust) ||
+            (now.wall_ms >= thread->settings.newest_ms && thread->settings.clock_is_trusted());
         say(thread, thread->trusted ? ""
                                     : "the clock is not set yet; without the time no token "
                                       "can be made");
@@ -344,6 +296,16 @@ static void connect_due(struct hub_thread *thread, struct moment now)
         end_connection(thread, identity, why);
 }
 
+/* When to look at its token again: a call that is under way may put it off until the latest. */
+static int64_t renewal_us(const struct hub_identity *identity, int64_t now_us)
+{
+    int64_t look_us = now_us + SECOND_US;
+
+    if (identity->renew_us > now_us)
+        return identity->renew_us;
+    return identity->renew_latest_us < look_us ? identity->renew_latest_us : look_us;
+}
+
 static int64_t serve_identities(struct hub_thread *thread, struct moment now)
 {
     int64_t wake_us = now.boot_us + LOOK_US;
@@ -369,9 +331,8 @@ static int64_t serve_identities(struct hub_thread *thread, struct moment now)
         if (identity->state == HUB_REGISTERING && identity->rid == 0 &&
             identity->next_us < wake_us)
             wake_us = identity->next_us;
-        if (identity->state == HUB_UP && identity->renew_us < wake_us)
-            wake_us =
-                identity->renew_us > now.boot_us ? identity->renew_us : now.boot_us + SECOND_US;
+        if (identity->state == HUB_UP && renewal_us(identity, now.boot_us) < wake_us)
+            wake_us = renewal_us(identity, now.boot_us);
     }
     connect_due(thread, now);
     next = next_to_connect(thread);
@@ -404,7 +365,7 @@ static void leave_all(struct hub_thread *thread)
     int64_t until_us = clock_boot_us() + LEAVE_ALL_US;
     size_t left;
 
-    take_out(thread);
+    hub_send_all(thread);
     for (size_t i = 0; i < thread->count; i++) {
         leave(thread, &thread->identities[i]);
         thread->identities[i].wanted = false;
@@ -427,7 +388,7 @@ void hub_connections_run(struct hub_thread *thread)
         look_at_clock(thread, now);
         wait_until(thread, serve_identities(thread, now));
         take_events(thread);
-        take_out(thread);
+        hub_send_all(thread);
     }
     leave_all(thread);
     for (size_t i = 0; i < thread->count; i++)

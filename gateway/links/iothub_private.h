@@ -1,6 +1,6 @@
 /*
- * Private to the hub's thread: what iothub_thread.c (queues, life) and iothub_connections.c
- * (the work of the thread) share.
+ * Private to the hub's thread: what iothub_thread.c (queues, life), iothub_connections.c and
+ * iothub_outgoing.c (the work of the thread) share.
  */
 #ifndef JOBGATE_LINKS_IOTHUB_PRIVATE_H
 #define JOBGATE_LINKS_IOTHUB_PRIVATE_H
@@ -49,5 +49,7 @@ struct hub_thread {
 /* The thread's whole work: returns when MQTT_STOP came and all connections are closed. */
 void hub_connections_run(struct hub_thread *thread);
 uint32_t hub_random(void);
+/* Everything that waits in `out`: sent, or of no use any more. */
+void hub_send_all(struct hub_thread *thread);
 
 #endif
