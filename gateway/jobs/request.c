@@ -94,6 +94,7 @@ void refusal_set(struct refusal *refusal, enum code code, const char *format, ..
     va_list args;
 
     refusal->code = code;
+    refusal->fault = FAULT_VALUE;
     va_start(args, format);
     vsnprintf(refusal->text, sizeof(refusal->text), format, args);
     va_end(args);
@@ -153,6 +154,7 @@ int request_read_json(json_t **ret, const char *text, size_t size, struct refusa
     if (!json) {
         refusal_set(refusal, CODE_BAD_REQUEST, "not JSON at line %d, column %d: %s", error.line,
                     error.column, error.text);
+        refusal->fault = FAULT_FORMAT;
         return REQUEST_E_REFUSED;
     }
     *ret = json;

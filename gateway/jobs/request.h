@@ -73,8 +73,17 @@ json_t *request_keep(const struct request *request);
 int request_recall(struct request **ret, const json_t *kept, const char *job_id);
 
 /* What is wrong with a message; the answer that it gets. */
+/* What is wrong with the form, for those who tell it apart. */
+enum fault {
+    FAULT_VALUE = 0, /* something is there, and not as it must be */
+    FAULT_FORMAT,    /* no JSON at all */
+    FAULT_MISSING,   /* something is not there */
+    FAULT_TYPE,      /* a type of job that nobody knows */
+};
+
 struct refusal {
     enum code code;
+    enum fault fault;
     char text[300];
 };
 

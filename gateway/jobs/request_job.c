@@ -35,6 +35,9 @@ static json_t *member(const json_t *object, const char *name)
 
 #define REFUSE(refusal, ...)                                                                   \
     (refusal_set(refusal, CODE_BAD_REQUEST, __VA_ARGS__), (int)REQUEST_E_REFUSED)
+#define REFUSE_AS(fault_is, refusal, ...)                                                      \
+    (refusal_set(refusal, CODE_BAD_REQUEST, __VA_ARGS__), (refusal)->fault = (fault_is),       \
+     (int)REQUEST_E_REFUSED)
 
 /* A whole number of seconds, 0 when it is absent; `name` or its other spelling. */
 static int read_seconds(unsigned *ret, const json_t *object, const char *name,
@@ -64,19 +67,22 @@ static int read_type(struct request *request, const json_t *root, struct refusal
 {
     json_t *type = member(root, "type");
 
+    if (!type)
+        return REFUSE_AS(FAULT_MISSING, refusal,
+                         "type is missing; it is scheduleDeviceMethod or scheduleUpdateTwin");
     if (!json_is_string(type))
         return REFUSE(refusal,
-                      "type is missing; it is scheduleDeviceMethod or scheduleUpdateTwin");
+                      "type is not a text; it is scheduleDeviceMethod or scheduleUpdateTwin");
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (strcasecmp(json_string_value(type), types[i].name) == 0) {
             request->action.kind = types[i].kind;
             return 0;
         }
     }
-    return REFUSE(refusal,
-                  "type '%.60s' is not known; it is scheduleDeviceMethod or "
-                  "scheduleUpdateTwin",
-                  json_string_value(type));
+    return REFUSE_AS(FAULT_TYPE, refusal,
+                     "type '%.60s' is not known; it is scheduleDeviceMethod or "
+                     "scheduleUpdateTwin",
+                     json_string_value(type));
 }
 
 static int read_method(struct request *request, const json_t *root, struct refusal *refusal)
@@ -87,11 +93,16 @@ static int read_method(struct request *request, const json_t *root, struct refus
     unsigned response_s, connect_s;
     int r;
 
+    if (!method)
+        return REFUSE_AS(FAULT_MISSING, refusal,
+                         "cloudToDeviceMethod is missing; it is an object with methodName");
     if (!json_is_object(method))
         return REFUSE(refusal,
-                      "cloudToDeviceMethod is missing; it is an object with methodName");
+                      "cloudToDeviceMethod is no object; it is an object with methodName");
+    if (!member(method, "methodName"))
+        return REFUSE_AS(FAULT_MISSING, refusal, "cloudToDeviceMethod.methodName is missing");
     if (!name)
-        return REFUSE(refusal, "cloudToDeviceMethod.methodName is missing");
+        return REFUSE(refusal, "cloudToDeviceMethod.methodName is not a text");
     if (!id_is_method(name))
         return REFUSE(refusal,
                       "cloudToDeviceMethod.methodName '%.100s' is no name of a method; "
@@ -149,9 +160,11 @@ static int read_update(struct request *request, const json_t *root, struct refus
     json_t *properties = member(update, "properties"), *desired = member(properties, "desired");
     struct action *action = &request->action;
 
+    if (!update)
+        return REFUSE_AS(FAULT_MISSING, refusal,
+                         "updateTwin is missing; it is an object with properties.desired");
     if (!json_is_object(update))
-        return REFUSE(refusal,
-                      "updateTwin is missing; it is an object with properties.desired");
+        return REFUSE(refusal, "updateTwin is no object; it has properties.desired");
     if (etag && (!json_is_string(etag) || strcmp(json_string_value(etag), "*") != 0))
         return REFUSE(refusal, "updateTwin.etag is not \"*\"; a job updates twins whatever "
                                "their etag is");
@@ -225,8 +238,11 @@ static int read_query(struct request *request, const json_t *root, struct refusa
         r = query_of_ids(&request->query, ids, refusal);
         if (r != 0)
             return r;
+    } else if (!query) {
+        return REFUSE_AS(FAULT_MISSING, refusal,
+                         "queryCondition is missing; \"*\" means all devices");
     } else if (!json_is_string(query)) {
-        return REFUSE(refusal, "queryCondition is missing; \"*\" means all devices");
+        return REFUSE(refusal, "queryCondition is not a text; \"*\" means all devices");
     } else {
         request->query = strdup(json_string_value(query));
         if (!request->query)

@@ -107,6 +107,20 @@ static void send_page(struct exchange *exchange, const char *list, const char *t
     free(cursor);
 }
 
+/* The hub's names for a document that it does not take. */
+static void refuse_document(struct exchange *exchange, const struct refusal *refusal)
+{
+    static const char *const names[] = {[FAULT_VALUE] = "ArgumentInvalid",
+                                        [FAULT_FORMAT] = "IotHubFormatError",
+                                        [FAULT_MISSING] = "ArgumentNull",
+                                        [FAULT_TYPE] = "GenericBadRequest"};
+
+    if (refusal->code == CODE_BAD_REQUEST)
+        exchange_refuse(exchange, 400, names[refusal->fault], "%s", refusal->text);
+    else
+        exchange_refuse_code(exchange, refusal->code, refusal->text);
+}
+
 static void ask_for_job(struct exchange *exchange, const char *job_id, const char *text,
                         size_t size)
 {
@@ -123,7 +137,7 @@ static void ask_for_job(struct exchange *exchange, const char *job_id, const cha
     if (r < 0)
         exchange_refuse_memory(exchange);
     else if (r == REQUEST_E_REFUSED)
-        exchange_refuse_code(exchange, refusal.code, refusal.text);
+        refuse_document(exchange, &refusal);
     else
         exchange_ask(exchange, WAITING_JOB, request);
 }

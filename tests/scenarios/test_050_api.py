@@ -105,10 +105,20 @@ def test_a_call_that_outlives_its_own_time_is_http_504_and_runs_on(small):
 def test_errors_are_those_of_the_hub(small):
     fails_with(small.api.get("/jobs/v2/unheard"), 404, "JobNotFound")
     fails_with(small.api.get("/twins/nobody"), 404, "DeviceNotFound")
-    fails_with(small.api.ask("PUT", "/jobs/v2/x", "{"), 400, "ArgumentInvalid")
+    fails_with(small.api.ask("PUT", "/jobs/v2/x", "{"), 400, "IotHubFormatError")
+    fails_with(small.api.ask("PUT", "/jobs/v2/x", "[]"), 400, "ArgumentInvalid")
     fails_with(small.api.ask("POST", "/devices/query", "{"), 400, "IotHubFormatError")
     fails_with(small.api.submit("x", type="scheduleMagic", queryCondition="*"), 400,
-               "ArgumentInvalid")
+               "GenericBadRequest")
+    method = {"type": "scheduleDeviceMethod", "queryCondition": "*",
+              "cloudToDeviceMethod": {"methodName": "setHint", "payload": 1}}
+    for missing in method:
+        document = {name: value for name, value in method.items() if name != missing}
+        fails_with(small.api.submit("x", **document), 400, "ArgumentNull")
+    fails_with(small.api.submit("x", **{**method, "cloudToDeviceMethod": {}}), 400, "ArgumentNull")
+    fails_with(small.api.submit("x", **{**method, "cloudToDeviceMethod": 7}), 400, "ArgumentInvalid")
+    fails_with(small.api.submit("x", type="scheduleUpdateTwin", queryCondition="*"), 400,
+               "ArgumentNull")
     fails_with(small.api.get("/jobs/v2/x", version="latest"), 400, "InvalidProtocolVersion")
     fails_with(small.api.submit("query", type="scheduleUpdateTwin", queryCondition="*",
                                 updateTwin={"tags": {}}), 400, "ArgumentInvalid")
