@@ -101,6 +101,14 @@ static struct task *next_of_device(const struct engine *engine, const struct lin
     return task;
 }
 
+/* Somebody waits for a call, and a device that was well a moment ago has more likely missed a
+   frame than died: the second try does not wait behind a whole job, the last one does. */
+static bool repeats_urgently(const struct engine *engine, const struct task *task)
+{
+    return task->job->call && task->run->tries == 1 &&
+           engine->devices[task->device].health == HEALTH_ONLINE;
+}
+
 static enum rank rank_of(const struct engine *engine, const struct task *task)
 {
     const struct device_state *state = &engine->devices[task->device];
@@ -108,7 +116,7 @@ static enum rank rank_of(const struct engine *engine, const struct task *task)
     if (state->health == HEALTH_OFFLINE && !task->job->call)
         return RANK_DEAD;
     if (task->run && run_is_repeat(task->run))
-        return RANK_REPEAT;
+        return repeats_urgently(engine, task) ? RANK_URGENT : RANK_REPEAT;
     if (task->job->call)
         return RANK_URGENT;
     if (task->run && (run_is_readback(task->run) || task->run->phase == PHASE_EXPECT))
@@ -238,7 +246,9 @@ static struct work *hand_out_task(struct engine *engine, struct task *task, enum
     work->operation = *operation;
     work->limits.timeout_us = timeout_of(engine, task, now);
     return hand_out(engine, task->device, rank,
-                    task->run->phase == PHASE_EXPECT && !task->run->heard, work);
+                    (task->run->phase == PHASE_EXPECT && !task->run->heard) ||
+                        run_is_repeat(task->run),
+                    work);
 }
 
 /* Nothing goes behind it before the devices have had their time. */

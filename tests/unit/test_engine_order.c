@@ -131,6 +131,56 @@ static void a_call_goes_before_a_job(void **state)
     fail();
 }
 
+/* A frame was missed: what the caller then waits for is not the whole job. */
+static void the_second_try_of_a_call_goes_before_a_job(void **state)
+{
+    (void)state;
+    world_deinit(&world);
+    world_init(&world, 61, 1);
+    open_write();
+    world_call(&world, "d0");
+    world_finish(&world);
+    world_go(&world, "long", "deviceId != 'd0'");
+    world_run(&world, 200000);
+    world.devices[0].silent_until_us = world.now.boot_us + 70000;
+    int64_t begun_us = world.now.boot_us;
+    size_t before = world_count(&world, REPORT_ANSWER, NULL, NULL);
+    world_call(&world, "d0");
+    while (world_count(&world, REPORT_ANSWER, NULL, NULL) == before)
+        world_run(&world, 1000);
+    assert_int_equal(world_last(&world, REPORT_ANSWER, NULL, NULL)->status, 200);
+    assert_true(world.now.boot_us - begun_us < 350000);
+}
+
+static void writes_go_before_the_verification_of_others(void **state)
+{
+    (void)state;
+    world_deinit(&world);
+    world_init(&world, 8, 1);
+    open_write();
+    world_go(&world, "job", "*");
+    world_finish(&world);
+    assert_int_equal(world.frames, 16);
+    for (size_t i = 0; i < 8; i++) {
+        assert_int_equal(world.order[i], i);
+        assert_int_equal(world.order[8 + i], i);
+    }
+}
+
+static void verification_goes_before_polls(void **state)
+{
+    (void)state;
+    world_deinit(&world);
+    world_init(&world, 8, 1);
+    world.fixture.points[WORLD_STATE].poll_ms = 100; /* more than the line carries */
+    open_write();
+    world_run(&world, SECONDS);
+    uint64_t before = world.frames;
+    world_go(&world, "job", "deviceId = 'd1' OR deviceId = 'd2'");
+    world_finish(&world);
+    assert_in_range(world.frames - before, 4, 8); /* two out already, four of the job */
+}
+
 static void a_device_runs_one_task_at_a_time(void **state)
 {
     (void)state;
@@ -304,6 +354,9 @@ int main(void)
         TEST(the_only_try_of_a_device_that_answered_lasts_the_whole_time_out),
         TEST(a_dead_device_comes_last_in_the_next_job),
         TEST(a_call_goes_before_a_job),
+        TEST(the_second_try_of_a_call_goes_before_a_job),
+        TEST(writes_go_before_the_verification_of_others),
+        TEST(verification_goes_before_polls),
         TEST(a_device_runs_one_task_at_a_time),
         TEST(tasks_begin_when_their_frame_leaves),
         TEST(nothing_leaves_before_the_job_is_safe),
