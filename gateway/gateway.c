@@ -182,6 +182,9 @@ static int open_core(struct gateway *gateway, char *why, size_t size)
     r = tally_new(&gateway->tally, gateway->site);
     if (r < 0)
         return r;
+    gateway->recorder = recorder_new();
+    if (!gateway->recorder)
+        return -ENOMEM;
     settings.boot_id = gateway_is_durable(gateway) ? gateway->boot_id : NULL;
     settings.outbox = gateway_is_durable(gateway) && gateway->site->broker;
     r = engine_new(&gateway->engine, &settings, gateway_now(gateway));
@@ -277,6 +280,7 @@ void gateway_close(struct gateway *gateway)
     gateway_close_store(gateway);
     engine_free(gateway->engine);
     tally_free(gateway->tally);
+    recorder_free(gateway->recorder);
     free(gateway->lines);
     if (gateway->base)
         event_base_free(gateway->base);

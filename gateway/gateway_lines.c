@@ -87,6 +87,10 @@ static void on_line(evutil_socket_t fd, short what, void *ctx)
         if (log_wants_debug())
             log_frames(line, work);
         tally_answer(gateway->tally, line->index, &work->answer);
+        if (work->device < gateway->site->device_count)
+            recorder_keep(gateway->recorder, work->device,
+                          gateway->site->devices[work->device].id, &work->answer,
+                          clock_wall_ms());
         engine_answer(gateway->engine, line->index, work, gateway_now(gateway));
     }
     gateway_pump(gateway);

@@ -221,6 +221,7 @@ int gateway_open_links(struct gateway *gateway, char *why, size_t size)
                                .trusted = is_trusted,
                                .trust_clock = trust_clock,
                                .tally = gateway->tally,
+                               .recorder = gateway->recorder,
                                .ctx = gateway};
     int r;
 

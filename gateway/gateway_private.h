@@ -11,6 +11,7 @@
 #define JOBGATE_GATEWAY_PRIVATE_H
 
 #include "gateway.h"
+#include "jobs/recorder.h"
 #include "jobs/tally.h"
 #include "links/api.h"
 #include "links/broker.h"
@@ -33,6 +34,7 @@ struct gateway {
     struct engine *engine;
     struct store *store;
     struct tally *tally;
+    struct recorder *recorder;
     struct event *store_event, *timer, *term, *interrupt, *hangup, *watchdog;
     struct gateway_line *lines;
     struct broker *broker;

@@ -13,6 +13,7 @@
 
 struct api;
 struct event_base;
+struct recorder;
 struct tally;
 
 struct api_settings {
@@ -20,6 +21,7 @@ struct api_settings {
     const struct site *site;
     struct engine *engine; /* for what is only looked at: jobs, devices, status */
     const struct tally *tally;
+    const struct recorder *recorder;
     const char *socket;  /* path of the unix socket */
     unsigned request_ms; /* from accept to a whole request; 0: 10 s */
     /* A request for the engine; ownership goes along. */

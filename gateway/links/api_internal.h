@@ -244,6 +244,7 @@ void post_write(struct exchange *exchange);
 /* --- api_status.c --- */
 void get_health(struct exchange *exchange);
 void get_status(struct exchange *exchange);
+void get_frames(struct exchange *exchange);
 void post_clock_trust(struct exchange *exchange);
 
 /* --- api_events.c --- */

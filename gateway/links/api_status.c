@@ -1,4 +1,5 @@
 /* What the gateway says of itself, and its clock. */
+#include "jobs/recorder.h"
 #include "jobs/tally.h"
 #include "links/api_internal.h"
 
@@ -44,4 +45,11 @@ void post_clock_trust(struct exchange *exchange)
     }
     settings->trust_clock(settings->ctx);
     exchange_send_text(exchange, 200, "{}");
+}
+
+void get_frames(struct exchange *exchange)
+{
+    const char *id = http_target_parameter(&exchange->target, "deviceId");
+
+    exchange_send_json(exchange, 200, recorder_json(exchange->api->settings.recorder, id));
 }

@@ -3,10 +3,12 @@
 Every key of a site is planted; whatever the gateway and its commands say is searched for them.
 """
 import base64
+import json
 import os
 import pathlib
 import signal
 import stat
+import tarfile
 
 import pytest
 
@@ -125,3 +127,51 @@ def test_a_crash_leaves_no_core_file(world):
     _, status = os.waitpid(gateway.child.pid, 0)
     gateway.child.returncode = -1
     assert not os.WCOREDUMP(status)
+
+
+def members(path):
+    with tarfile.open(path) as packed:
+        return {member.name.split("/", 1)[1]: packed.extractfile(member).read().decode()
+                for member in packed}
+
+
+def bundle(planted, config, *more):
+    path = planted.folder / "bundle.tar"
+    path.unlink(missing_ok=True)
+    made = planted.world.command("bundle", "--config", config, "--output", path, *more)
+    assert (made.returncode, made.stdout) == (0, f"{path}\n"), made.stderr
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert_clean(planted, path.read_bytes(), "the bundle")
+    return members(path)
+
+
+def test_a_bundle_has_what_one_needs_and_no_secret(planted):
+    assert planted.api.write("room-1", setpoint=21)[0] == 200
+    packed = bundle(planted, planted.config)
+    assert "jobgate 0" in packed["about.txt"] and packed["check.txt"]
+    assert 'lines = (' in packed["site/0-jobgate.conf"]
+    assert any("Room controller of the scenarios" in text for text in packed.values())
+    assert json.loads(packed["status.json"])["lines"][0]["name"] == "floor3"
+    assert "jobgate_" in packed["metrics.txt"] and "room-3" in packed["devices.json"]
+    frames = json.loads(packed["frames.json"])["room-1"]
+    assert frames[-1]["result"] == "done" and frames[-1]["request"].startswith("01 ")
+    assert {"journal.txt", "unit.txt", "jobs.json"} <= packed.keys()
+
+
+def test_a_bundle_of_a_site_with_keys_in_it_has_none_of_them(planted):
+    site = planted.config.read_text()
+    leaky = planted.config.parent / "leaky.conf"
+    leaky.write_text(site.replace(planted.broker.url, f"mqtt://me:{PASSWORD}@localhost")
+                     .replace('host = "127.0.0.1"', f'host = "h;SharedAccessKey={planted.hub_key}"')
+                     + f'# key = "{planted.owner.keys[0]}"\nkey = "{planted.reader.keys[1]}";\n')
+    packed = bundle(planted, leaky, "--socket", planted.folder / "nobody")
+    assert "[removed]" in packed["site/jobgate.conf"] and 'lines = (' in packed["site/jobgate.conf"]
+    assert "cannot be asked" in packed["status.json"]
+
+
+def test_a_bundle_goes_over_no_other_file(planted):
+    path = planted.folder / "taken.tar"
+    path.write_text("mine")
+    refused = planted.world.command("bundle", "--config", planted.config, "--output", path)
+    assert refused.returncode == 2 and "File exists" in refused.stderr
+    assert path.read_text() == "mine"
