@@ -136,8 +136,6 @@ static void settle(struct run *run)
     for (size_t i = 0; i < step->item_count; i++) {
         struct point_result *result = &run->results[step->items[i].result];
 
-        if (step->items[i].part)
-            continue;
         if (result->result < result->worst)
             result->result = result->worst;
         result->worst = result->result;

@@ -178,7 +178,7 @@ static bool knows_before(const struct run *run)
         step->readback.count == 0)
         return false;
     for (size_t i = 0; i < step->item_count; i++) {
-        if (!run->before[step->items[i].point].known || step->items[i].part)
+        if (!run->before[step->items[i].point].known)
             return false;
     }
     return true;

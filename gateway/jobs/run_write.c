@@ -105,11 +105,7 @@ static void written(struct run *run, const struct facts *facts, const struct ans
     const struct plan_step *step = run_step(run);
 
     run_count_try(run);
-    /* One register of a value that goes register by register: half a value is no value. */
-    if (step->items[0].part)
-        run_step_results(run, RESULT_UNKNOWN, CODE_NONE, "only a part of it was written");
-    else
-        run_step_results(run, RESULT_WRITTEN, CODE_NONE, NULL);
+    run_step_results(run, RESULT_WRITTEN, CODE_NONE, NULL);
     keep_wrote(run);
     if (step->class == CLASS_PULSE)
         run->owed = true;
@@ -136,7 +132,7 @@ static bool read_back_doubt(struct run *run, const struct facts *facts,
     const struct plan_step *step = run_step(run);
     char text[300];
 
-    if (step->class != CLASS_STATE || step->readback.count == 0 || step->items[0].part ||
+    if (step->class != CLASS_STATE || step->readback.count == 0 ||
         run->tries + 1 < facts->tries || facts->known_dead ||
         (trouble != TROUBLE_MAYBE && trouble != TROUBLE_GARBLED &&
          !(trouble == TROUBLE_SILENT && run_heard_lately(facts, now))))

@@ -225,10 +225,8 @@ int plan_step_split(struct plan_step *ret, const struct site *site, const struct
         r = step_write(&part, profile, &want, 1);
     } else {
         r = step_read(&part, profile, from->point, from->words);
-        if (r == 0 && whole->item_count == 1) { /* alone already: the same frame */
+        if (r == 0 && whole->item_count == 1) /* alone already: the same frame */
             part.operation = whole->operation;
-            part.items[0].part = from->part;
-        }
     }
     if (r != 0)
         return r;

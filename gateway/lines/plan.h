@@ -51,9 +51,6 @@ struct plan_item {
     size_t point; /* index in the profile */
     uint16_t offset, count;
     size_t result; /* WRITE, RETURN: index in plan.results. READ: index in plan.reads */
-    bool part;     /* WRITE: one register of a value that the device takes only one by one
-                      (function 6), the last one being a whole item again; offset and count are
-                      the whole value's. A good answer to a part says nothing yet */
     uint16_t
         *words; /* WRITE, EXPECT with value: the wanted words, `count` of them; else NULL */
 };

@@ -233,47 +233,12 @@ static bool joins(const struct profile *profile, const struct want *wants, size_
            words <= write_most(profile, point->table);
 }
 
-/* A value of several registers for a device that takes them only one by one: the steps before
-   the last are parts, the last one is verified as a whole. */
-static int write_parts(struct build *build, const struct want *want)
-{
-    const struct point *point = &build->profile->points[want->point];
-
-    for (uint16_t i = 0; i < point->count; i++) {
-        struct plan_step *step = build_step(build, PLAN_WRITE, want->method_step);
-        bool last = i + 1 == point->count;
-        if (!step || step_write(step, build->profile, want, 1) != 0)
-            return -ENOMEM;
-        memset(step->operation.words, 0, sizeof(step->operation.words));
-        step->operation.words[0] = want->words[i];
-        step->operation.address = (uint16_t)(point->address + i);
-        step->operation.count = 1;
-        step->operation.function = 6;
-        step->items[0].part = !last;
-        step->broadcast = false;
-        if (last)
-            continue;
-        step->verify = false;
-        step->if_different = false;
-        step->readback.count = 0;
-    }
-    return 0;
-}
-
 int build_writes(struct build *build, const struct want *wants, size_t count)
 {
     for (size_t done = 0, n; done < count; done += n) {
-        const struct point *point = &build->profile->points[wants[done].point];
-
         for (n = 1;
              done + n < count && joins(build->profile, wants + done, n, wants + done + n);)
             n++;
-        if (point->count > 1 && !point->bit_count &&
-            is_single(plan_write_function(build->profile, point))) {
-            if (write_parts(build, &wants[done]) != 0)
-                return -ENOMEM;
-            continue;
-        }
         struct plan_step *step = build_step(build, PLAN_WRITE, wants[done].method_step);
         if (!step || step_write(step, build->profile, wants + done, n) != 0)
             return -ENOMEM;

@@ -174,8 +174,6 @@ static void print_item(const struct plan_view *view, const struct plan_step *ste
         fprintf(to, ", %u registers", point->count);
     if (point->bit_count)
         fprintf(to, ", bits %u to %u", point->bit_low, point->bit_low + point->bit_count - 1u);
-    if (item->part)
-        fprintf(to, ", one of them");
     fputc('\n', to);
 }
 
