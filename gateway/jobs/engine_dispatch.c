@@ -1,13 +1,6 @@
 /* What a line does next, and what becomes of its answers. */
 #include "jobs/engine_private.h"
-#include "site/value.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-/* A job's tasks wait this long for a line that is down. */
-#define LINE_PATIENCE_US (10 * INT64_C(1000000))
 /* After a silent `expect` the next silent device is tried after the time that this one cost,
    so that devices which reboot take at most half of the line. */
 #define GATE_LEAST_US INT64_C(50000)
@@ -15,49 +8,6 @@
 static const struct profile *device_profile(const struct engine *engine, size_t device)
 {
     return &engine->site->profiles[engine->site->devices[device].profile];
-}
-
-/* The last write that a point may take today is a last try. */
-static unsigned tries_of(const struct engine *engine, const struct task *task,
-                         const struct facts *facts)
-{
-    bool last = task->run && task->run->phase == PHASE_WRITE && run_is_worn(task->run, facts);
-
-    return last ? 1 : device_tries(engine, task->device);
-}
-
-struct facts facts_of(const struct engine *engine, const struct task *task, struct moment now)
-{
-    const struct device_state *state = &engine->devices[task->device];
-
-    struct facts facts = {.urgent = task->job->call,
-                          .known_dead = state->health == HEALTH_OFFLINE,
-                          .timeout_us = state->timeout_us,
-                          .heard_us = state->heard_us,
-                          .safe = engine->safe,
-                          .wears = &state->wears,
-                          .wear_us = wear_now_us(engine, now)};
-
-    facts.tries = tries_of(engine, task, &facts);
-    return facts;
-}
-
-/* Learned for reads and states only: a trigger whose answer is missed is not sent again. */
-static int64_t timeout_of(const struct engine *engine, const struct task *task,
-                          struct moment now)
-{
-    const struct run *run = task->run;
-    unsigned tries = facts_of(engine, task, now).tries;
-    struct health_bounds bounds = device_bounds(engine, task->device);
-    bool repeats =
-        run->phase != PHASE_EXPECT && engine->devices[task->device].health != HEALTH_OFFLINE;
-
-    if (run->phase == PHASE_WRITE && run_step(run)->class != CLASS_STATE)
-        return bounds.configured_us;
-    if (repeats && tries == 1)
-        return bounds.configured_us; /* the first try is the last one too */
-    return health_timeout_us(device_slowest_us(engine, task->device), &bounds,
-                             repeats ? run->tries : 0, repeats ? tries : 1);
 }
 
 static bool is_gated(const struct line_state *line, const struct run *run, struct moment now)
@@ -244,7 +194,7 @@ static struct work *hand_out_task(struct engine *engine, struct task *task, enum
     }
     work->number = task->job->order;
     work->operation = *operation;
-    work->limits.timeout_us = timeout_of(engine, task, now);
+    work->limits.timeout_us = task_timeout_us(engine, task, now);
     return hand_out(engine, task->device, rank,
                     (task->run->phase == PHASE_EXPECT && !task->run->heard) ||
                         run_is_repeat(task->run),
@@ -515,109 +465,4 @@ void engine_answer(struct engine *engine, size_t index, struct work *work, struc
         device_own_answer(engine, work, now);
     }
     work_free(work);
-}
-
-/* What a pulse or a restore owes is paid when the line is back; who called learns now. */
-static void line_fail_running(struct engine *engine, struct task *task, const char *text,
-                              struct moment now)
-{
-    struct run *run = task->run;
-
-    run_line_down(run, text, now);
-    if (run->phase == PHASE_OVER) {
-        task_end(engine, task, now);
-    } else if (task->job->call && run->code != CODE_NONE && !task->job->answered) {
-        json_t *payload = run_payload(run);
-
-        call_answer(engine, task->job, code_status(run->code), run->code, json_text(payload),
-                    engine->number);
-        json_decref(payload);
-    }
-}
-
-void line_fail_waiting(struct engine *engine, size_t index, bool urgent_only, struct moment now)
-{
-    struct line_state *line = &engine->lines[index];
-    char text[240];
-
-    snprintf(text, sizeof(text), "line %s is down: %.160s", engine->site->lines[index].name,
-             line->why);
-    for (size_t i = 0; i < line->device_count; i++) {
-        struct device_state *state = &engine->devices[line->devices[i]];
-
-        if (state->running && !state->out && (!urgent_only || state->running->job->call))
-            line_fail_running(engine, state->running, text, now);
-        for (struct task *task = state->first, *next; task; task = next) {
-            next = task->next;
-            if (!urgent_only || task->job->call)
-                task_refuse(engine, task, CODE_LINE_DOWN, text, now);
-        }
-    }
-}
-
-void line_abandon(struct engine *engine, size_t index, const char *why, struct moment now)
-{
-    struct line_state *line = &engine->lines[index];
-
-    for (size_t i = 0; i < line->device_count; i++) {
-        struct device_state *state = &engine->devices[line->devices[i]];
-
-        if (state->running) {
-            run_abandon(state->running->run, why, now);
-            task_end(engine, state->running, now);
-        }
-        while (state->first)
-            task_refuse(engine, state->first, CODE_CANCELED, why, now);
-    }
-}
-
-void engine_line_state(struct engine *engine, size_t index, bool up, const char *why,
-                       struct moment now)
-{
-    struct line_state *line = &engine->lines[index];
-    bool changed = !line->known || line->up != up;
-
-    snprintf(line->why, sizeof(line->why), "%s", why ? why : "");
-    if (!changed)
-        return;
-    line->known = true;
-    line->up = up;
-    line->down_us = now.boot_us;
-    line->wake_us = 0;
-    line->gate_closed = false;
-    report_gateway(engine);
-    if (up)
-        return;
-    for (size_t i = 0; i < line->device_count; i++)
-        device_set_health(engine, line->devices[i], HEALTH_UNKNOWN, now);
-    line_fail_waiting(engine, index, true, now);
-}
-
-static void line_tick(struct engine *engine, size_t index, struct moment now)
-{
-    struct line_state *line = &engine->lines[index];
-
-    if (line->known && !line->up && line->waiting > 0 &&
-        now.boot_us >= line->down_us + LINE_PATIENCE_US)
-        line_fail_waiting(engine, index, false, now);
-}
-
-void engine_tick(struct engine *engine, struct moment now)
-{
-    engine->trusted = now.trusted;
-    wear_tick(engine, now);
-    claims_tick(engine, now);
-    /* The oldest first: what was asked later stands on what was asked before. */
-    for (struct job *job = engine->oldest; job; job = job->newer) {
-        if (job_is_over(job))
-            continue;
-        if (job->call)
-            call_tick(engine, job, now);
-        else
-            job_tick(engine, job, now);
-    }
-    for (size_t i = 0; i < engine->site->line_count; i++)
-        line_tick(engine, i, now);
-    reported_tick(engine, now);
-    jobs_forget_old(engine, now);
 }

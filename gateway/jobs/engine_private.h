@@ -365,7 +365,9 @@ char *patch_objection(const struct request *request);
 void patch_refuse(struct engine *engine, const struct request *request, size_t device,
                   enum code code, const char *text, struct moment now);
 
-/* engine_dispatch.c */
+/* engine_lines.c */
+/* A job's tasks wait this long for a line that is down. */
+#define LINE_PATIENCE_US (10 * INT64_C(1000000))
 void line_fail_waiting(struct engine *engine, size_t line, bool urgent_only, struct moment now);
 void line_abandon(struct engine *engine, size_t line, const char *why, struct moment now);
 
@@ -392,8 +394,10 @@ void wear_resume(struct engine *engine, struct moment now);
 void wear_tick(struct engine *engine, struct moment now);
 json_t *wear_json(const struct engine *engine, size_t device); /* NULL: no such point */
 
-/* engine_dispatch.c: what the engine knows beside a run. */
+/* engine_facts.c: what the engine knows beside a run, and its time-out. */
 struct facts facts_of(const struct engine *engine, const struct task *task, struct moment now);
+int64_t task_timeout_us(const struct engine *engine, const struct task *task,
+                        struct moment now);
 
 /* engine_health.c */
 unsigned device_tries(const struct engine *engine, size_t device);
