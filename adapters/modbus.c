@@ -106,9 +106,11 @@ static int set_direction_control(struct adapter_line *line, char *why, size_t wh
         return 0;
     int r = -errno;
 
-    snprintf(why, why_size,
-             "port %s has no direction control by the kernel, so no rs485 = true: %s",
-             line->settings.port, strerrordesc_np(-r));
+    snprintf(
+        why, why_size,
+        "port %s has no direction control by the kernel (%s); remove rs485 = true where the "
+        "adapter switches by itself",
+        line->settings.port, strerrordesc_np(-r));
     return r;
 }
 
