@@ -34,7 +34,7 @@ static void feed(struct hub_twin *twin, const struct hub_topic *topic, const jso
 
 static void call(const struct hub_topic *topic, const char *payload, size_t size)
 {
-    struct arrival arrival = {.payload = strndup(payload, size), .size = size};
+    struct arrival arrival = {.payload = calloc(1, size + 1), .size = size};
     struct profile profile = {.name = NULL};
     struct iothub_config config = {.method_timeout_s = 30};
     struct request *request = NULL;
@@ -43,6 +43,8 @@ static void call(const struct hub_topic *topic, const char *payload, size_t size
     struct links_site of;
     int r;
 
+    assert(arrival.payload);
+    memcpy(arrival.payload, payload, size);
     links_site_fill(&of);
     of.site.iothub = &config;
     of.site.profiles = &profile;
