@@ -277,7 +277,8 @@ bool broker_tells(struct broker *broker, struct broker_news *news)
 
 bool broker_connected(struct broker *broker)
 {
-    return flood_is_over(broker->flood);
+    return flood_is_over(broker->flood) ||
+           (flood_has_ended(broker->flood) && broker_thread_lacks(broker->thread));
 }
 
 /* Sent anew after a connection, by what is then true. */

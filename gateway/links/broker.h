@@ -56,8 +56,8 @@ int broker_fd(const struct broker *broker);
    told, if there is one. */
 struct request *broker_take(struct broker *broker);
 bool broker_tells(struct broker *broker, struct broker_news *news);
-/* True once after each new connection, when what lies retained there has been told: then the
-   gateway asks the engine to report all. */
+/* True once after each new connection, when what lies retained there has been told, and where
+   messages had to be dropped: then the gateway asks the engine to report all. */
 bool broker_connected(struct broker *broker);
 
 /* Sends what concerns the broker; ANSWER and STORED only those of this link. The report stays

@@ -324,6 +324,16 @@ size_t outbox_dropped(struct outbox *outbox)
     return dropped;
 }
 
+bool outbox_lacks(struct outbox *outbox)
+{
+    bool lacks;
+
+    pthread_mutex_lock(&outbox->lock);
+    lacks = outbox->dropped > 0 && outbox->bytes <= outbox->most_bytes / 2;
+    pthread_mutex_unlock(&outbox->lock);
+    return lacks;
+}
+
 void outbox_state(struct outbox *outbox, struct outbox_state *state)
 {
     pthread_mutex_lock(&outbox->lock);

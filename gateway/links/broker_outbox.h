@@ -69,6 +69,8 @@ void outbox_tell_landed(struct outbox *outbox, struct delivery *delivery);
 struct delivery *outbox_take_landed(struct outbox *outbox);
 
 size_t outbox_dropped(struct outbox *outbox); /* since the last call */
+/* Something was dropped since then, and there is room for it now. */
+bool outbox_lacks(struct outbox *outbox);
 void outbox_state(struct outbox *outbox, struct outbox_state *state);
 int outbox_fd(const struct outbox *outbox);
 int outbox_landed_fd(const struct outbox *outbox);

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define ASK_PAUSE_US INT64_C(60000000)
+
 enum {
     ARRIVALS_MOST = 1024,
     EVENTS_MOST = 256, /* more than one session can tell: the flights, one SUBSCRIBE, ends */
@@ -32,6 +34,7 @@ struct broker_thread {
 
     struct session session; /* the thread's own, like the next */
     struct pace pace;
+    int64_t again_us; /* not before: the loop is asked to report what was dropped */
 
     struct link_end end;     /* its lock guards the rest */
     uint64_t ticket, stored; /* the last one given out; the last one that is safe */
@@ -40,6 +43,7 @@ struct broker_thread {
     size_t watched_count;
     int64_t since_us;
     uint64_t sent;
+    bool lacks; /* the broker lacks what was dropped */
     char text[160];
 };
 
@@ -130,18 +134,24 @@ static void say(struct broker_thread *thread, uint64_t connected, const char *te
     pthread_mutex_unlock(&thread->end.lock);
 }
 
+static void wake_loop(struct broker_thread *thread)
+{
+    uint64_t one = 1;
+
+    if (write(thread->news_fd, &one, sizeof(one)) < 0)
+        log_error("broker: cannot wake the loop: %s", strerror(errno));
+}
+
 static void on_up(void *ctx)
 {
     struct broker_thread *thread = ctx;
     size_t dropped = outbox_dropped(thread->outbox);
-    uint64_t one = 1;
 
     if (dropped > 0)
         log_error("broker: %zu messages were dropped while it was away", dropped);
     log_info("broker: connected to %s", thread->settings.mqtt.uri);
     say(thread, thread->session.number, "");
-    if (write(thread->news_fd, &one, sizeof(one)) < 0)
-        log_error("broker: cannot wake the loop: %s", strerror(errno));
+    wake_loop(thread);
 }
 
 static void on_down(void *ctx, const char *why)
@@ -160,13 +170,30 @@ static char *watched(void *ctx, size_t number)
     return filter; /* it stays as long as the thread does */
 }
 
+/* A broker that was so slow that something was dropped has come round: what it retains is no
+   longer what is. Where all of it never fits, that is not tried again and again. */
+static bool shall_make_good(struct broker_thread *thread)
+{
+    if (clock_boot_us() < thread->again_us || !outbox_lacks(thread->outbox))
+        return false;
+    log_error("broker: %zu messages were dropped while it was slow; values and states are sent "
+              "anew",
+              outbox_dropped(thread->outbox));
+    thread->again_us = clock_boot_us() + ASK_PAUSE_US;
+    return true;
+}
+
 static void on_sent(void *ctx)
 {
     struct broker_thread *thread = ctx;
+    bool lacks = shall_make_good(thread);
 
     pthread_mutex_lock(&thread->end.lock);
     thread->sent++;
+    thread->lacks |= lacks;
     pthread_mutex_unlock(&thread->end.lock);
+    if (lacks)
+        wake_loop(thread);
 }
 
 static int64_t next_pause(struct broker_thread *thread, bool *told)
@@ -376,6 +403,17 @@ bool broker_thread_watch(struct broker_thread *thread, char *filter)
     if (wake && queue_give(thread->events, wake) != 0)
         free(wake);
     return fits;
+}
+
+bool broker_thread_lacks(struct broker_thread *thread)
+{
+    bool lacks;
+
+    pthread_mutex_lock(&thread->end.lock);
+    lacks = thread->lacks;
+    thread->lacks = false;
+    pthread_mutex_unlock(&thread->end.lock);
+    return lacks;
 }
 
 uint64_t broker_thread_session(struct broker_thread *thread)

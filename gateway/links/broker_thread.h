@@ -44,6 +44,8 @@ struct outbox *broker_thread_outbox(struct broker_thread *thread);
 void broker_thread_stored(struct broker_thread *thread, uint64_t ticket);
 /* The connection that is up, counted from 1, as in its arrivals; 0: none is. */
 uint64_t broker_thread_session(struct broker_thread *thread);
+/* True once, with news: values or states were dropped in this connection. */
+bool broker_thread_lacks(struct broker_thread *thread);
 /* Listens to one filter more, in this connection and in all that follow; takes it over. What is
    given after this goes out when the broker has granted it. False: no room, it is freed. */
 bool broker_thread_watch(struct broker_thread *thread, char *filter);

@@ -93,7 +93,8 @@ class Broker(Process):
         self.tls = tls
         self.password = password
         lines = [f"listener {self.port} 127.0.0.1", "persistence false", "log_type all",
-                 f"allow_anonymous {'false' if password else 'true'}", "set_tcp_nodelay true"]
+                 f"allow_anonymous {'false' if password else 'true'}", "set_tcp_nodelay true",
+                 "max_queued_messages 100000"]  # for a back end that reads slowly
         if os.geteuid() == 0:
             lines.append("user root")  # it would become a user who may not read our folder
         if password:

@@ -539,18 +539,6 @@ static void what_the_broker_has_is_told_to_have_arrived(void **state)
     }
 }
 
-static void what_arrives_at_the_last_moment_is_told_too(void **state)
-{
-    (void)state;
-    struct broker *link = open_connected(5);
-
-    broker_has_all(link);
-    report_end(link, REPORT_OUTCOME, 8, "{}");
-    broker_stop(link);
-    wait_delivery(link, REPORT_OUTCOME, 8);
-    broker_close(link);
-}
-
 static void what_has_no_room_is_asked_for_again_when_there_is(void **state)
 {
     (void)state;
@@ -740,7 +728,6 @@ int main(int argc, char **argv)
         FACT(what_is_reported_while_the_broker_is_away_arrives_later),
         FACT(what_a_dying_broker_did_not_acknowledge_is_sent_again),
         FACT(what_the_broker_has_is_told_to_have_arrived),
-        FACT(what_arrives_at_the_last_moment_is_told_too),
         FACT(what_has_no_room_is_asked_for_again_when_there_is),
         FACT(many_reports_arrive_in_order),
         FACT(a_close_says_offline_and_is_quick),
