@@ -100,6 +100,7 @@ void gateway_pump(struct gateway *gateway)
         gateway_route(gateway, report);
         report_free(report);
     }
+    gateway_give_looks(gateway);
     if (gateway->stopping && (is_quiet(gateway) || clock_boot_us() >= gateway->stop_us)) {
         event_base_loopbreak(gateway->base);
         return;
@@ -187,9 +188,12 @@ static int open_core(struct gateway *gateway, char *why, size_t size)
         return -ENOMEM;
     settings.boot_id = gateway_is_durable(gateway) ? gateway->boot_id : NULL;
     settings.outbox = gateway_is_durable(gateway) && gateway->site->broker;
+    settings.history = gateway_is_durable(gateway);
     r = engine_new(&gateway->engine, &settings, gateway_now(gateway));
     if (r == 0)
         r = gateway_restore(gateway, why, size);
+    if (r == 0)
+        r = gateway_open_history(gateway);
     if (r < 0)
         return r;
     gateway->timer = event_new(gateway->base, -1, 0, on_timer, gateway);
@@ -271,6 +275,7 @@ void gateway_close(struct gateway *gateway)
         return;
     gateway_close_lines(gateway);
     gateway_keep_last(gateway);
+    gateway_close_history(gateway); /* its looks are about what the links hold */
     gateway_close_links(gateway);
     gateway_unlisten(gateway->timer);
     gateway_unlisten(gateway->term);

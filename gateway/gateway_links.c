@@ -217,6 +217,7 @@ int gateway_open_links(struct gateway *gateway, char *why, size_t size)
                                .engine = gateway->engine,
                                .socket = socket ? socket : gateway->site->api.socket,
                                .request = on_api_request,
+                               .look = gateway_look,
                                .status = add_status,
                                .trusted = is_trusted,
                                .trust_clock = trust_clock,

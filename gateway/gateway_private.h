@@ -33,6 +33,8 @@ struct gateway {
     struct event_base *base;
     struct engine *engine;
     struct store *store;
+    struct history *history; /* NULL: the store is memory only */
+    struct event *history_event;
     struct tally *tally;
     struct recorder *recorder;
     struct event *store_event, *timer, *term, *interrupt, *hangup, *watchdog;
@@ -77,6 +79,13 @@ int gateway_restore(struct gateway *gateway, char *why, size_t size); /* from be
 int gateway_listen_store(struct gateway *gateway);
 void gateway_keep_last(struct gateway *gateway);
 void gateway_close_store(struct gateway *gateway);
+const char *gateway_state_folder(const struct gateway *gateway);
+
+/* gateway_history.c */
+int gateway_open_history(struct gateway *gateway);
+bool gateway_look(void *ctx, struct look *look); /* of struct api_settings */
+void gateway_give_looks(struct gateway *gateway);
+void gateway_close_history(struct gateway *gateway); /* before the links */
 
 /* watchdog.c */
 int gateway_open_watchdog(struct gateway *gateway);

@@ -43,15 +43,17 @@ static void read_boot_id(char *text, size_t size)
     fclose(file);
 }
 
+const char *gateway_state_folder(const struct gateway *gateway)
+{
+    return gateway->settings.state ? gateway->settings.state : gateway->site->state;
+}
+
 int gateway_open_store(struct gateway *gateway, char *why, size_t size)
 {
-    const char *folder =
-        gateway->settings.state ? gateway->settings.state : gateway->site->state;
-
     if (!gateway->settings.links)
         return store_new(&gateway->store);
     read_boot_id(gateway->boot_id, sizeof(gateway->boot_id));
-    return store_open(&gateway->store, folder, why, size);
+    return store_open(&gateway->store, gateway_state_folder(gateway), why, size);
 }
 
 /* What was accepted before the last stop goes on. */

@@ -40,6 +40,7 @@ int engine_new(struct engine **ret, const struct engine_settings *settings, stru
     snprintf(engine->boot_id, sizeof(engine->boot_id), "%s",
              settings->boot_id ? settings->boot_id : "");
     engine->outbox = settings->outbox;
+    engine->shelves = settings->history;
     engine->takes = true;
     engine->claims_us = MOMENT_NEVER;
     engine->since_ms = now.wall_ms;
@@ -111,6 +112,7 @@ void engine_free(struct engine *engine)
     for (size_t i = 0; engine->old_jobs && i < OLD_JOBS_MOST; i++)
         free(engine->old_jobs[i].id);
     free(engine->old_jobs);
+    shelf_close(engine);
     polls_close(engine);
     reload_free(engine->reload);
     free(engine->devices);
@@ -151,6 +153,8 @@ int64_t engine_wake_us(const struct engine *engine, struct moment now)
             line->wake_us < wake)
             wake = line->wake_us;
     }
+    if (shelf_wake_us(engine) < wake)
+        wake = shelf_wake_us(engine);
     for (size_t i = 0; engine->reported_due > 0 && i < engine->site->device_count; i++) {
         if (engine->devices[i].reported_due && engine->devices[i].reported_us < wake)
             wake = engine->devices[i].reported_us;

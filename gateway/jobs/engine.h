@@ -19,11 +19,11 @@
 
 #include "jobs/report.h"
 #include "lines/line.h"
+#include "store/history.h"
 #include "store/store.h"
 #include "twins/twin.h"
 
 struct engine;
-struct query;
 
 struct engine_settings {
     const struct site *site; /* must outlive the engine */
@@ -32,6 +32,7 @@ struct engine_settings {
     const char
         *boot_id; /* of the machine's boot; NULL: records are not written for a restart */
     bool outbox;  /* ends are told until engine_delivered() says that they have arrived */
+    bool history; /* what is over leaves memory: looks come out for the store's history */
 };
 
 int engine_new(struct engine **ret, const struct engine_settings *settings, struct moment now);
@@ -66,6 +67,7 @@ void engine_claims_known(struct engine *engine, struct moment now);
    memory, where the store has lost its own. */
 void engine_share(struct engine *engine, const char *job_id, const char *status,
                   struct moment now);
+void engine_looked(struct engine *engine, struct look *look, struct moment now);
 /* The store takes new work, or why not. */
 void engine_store_state(struct engine *engine, bool takes, const char *why);
 
@@ -106,6 +108,8 @@ struct report *engine_take_report(struct engine *engine);
    nothing. After a restart whoever delivers asks for all of it, from 0. */
 enum { ENGINE_AGAIN = 512 };
 bool engine_tell_untold(struct engine *engine, uint64_t after);
+/* To be carried to the history, and answered back: what is to be purged, or told again. */
+struct look *engine_take_look(struct engine *engine);
 /* Boot clock; MOMENT_NEVER: no timer. */
 int64_t engine_wake_us(const struct engine *engine, struct moment now);
 /* Pause: nothing new goes to the lines; what was accepted goes on after the next start. */
@@ -120,16 +124,10 @@ bool engine_is_idle(const struct engine *engine); /* no task waits or runs */
 void engine_abandon(struct engine *engine, struct moment now);
 
 /* --- what others may see; borrowed until the next event, JSON as new references --- */
-/* JobResponse as the hub's clients know it, and this gateway's share; NULL: no such job. */
+/* JobResponse as the hub's clients know it, and this gateway's share; NULL: no such job in
+   memory. Lists, records and what has left memory: search.h. */
 json_t *engine_job_json(const struct engine *engine, const char *job_id);
 json_t *engine_share_json(const struct engine *engine, const char *job_id);
-/* Newest first; type and status "" or NULL: any. `after` is the cursor of the page before or
-   NULL; *next_cursor (malloc'ed) is NULL on the last page. NULL: the cursor is none of ours. */
-json_t *engine_jobs_json(const struct engine *engine, const char *type, const char *status,
-                         size_t most, const char *after, char **next_cursor);
-/* Rows of `FROM devices.jobs` or `FROM devices`; pages as above. */
-json_t *engine_query_json(struct engine *engine, const struct query *query, size_t most,
-                          const char *after, char **next_cursor);
 /* GET /devices: all (an array), or one (an object; NULL: no such device). */
 json_t *engine_devices_json(struct engine *engine, const char *device_id);
 /* The hub's twin document, or NULL: no such device. */

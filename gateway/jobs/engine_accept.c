@@ -60,9 +60,7 @@ static void known_id(struct engine *engine, struct request *request, struct job 
         return;
     }
     json_t *share = engine_share_json(engine, job->id);
-    json_object_set_new(share, "refused",
-                        json_pack("{s:s, s:s}", "code", code_name(CODE_JOB_ID_IN_USE),
-                                  "description", "another job has this id; it is as it was"));
+    json_object_set_new(share, "refused", job_id_in_use_json());
     report_stored(engine, &request->origin, engine->number);
     struct report *report =
         engine_report(engine, REPORT_SHARE, engine->number, job->id, NULL, json_text(share));
@@ -113,10 +111,8 @@ static struct job *job_new(struct engine *engine, struct request *request, struc
 
     if (!job)
         return NULL;
-    *job = (struct job){.id = strdup(request->job_id),
-                        .order = ++engine->order,
-                        .created_ms = now.wall_ms,
-                        .deadline_us = MOMENT_NEVER};
+    *job = (struct job){
+        .id = strdup(request->job_id), .created_ms = now.wall_ms, .deadline_us = MOMENT_NEVER};
     job->plans = calloc(engine->site->profile_count + 1, sizeof(*job->plans));
     if (!job->id || !job->plans) {
         job_free(engine, job);
@@ -173,25 +169,39 @@ static void take_quietly(struct engine *engine, struct request *request)
     request_free(request);
 }
 
+/* Of a job that has left memory: the same again, or where only the id is known, is no new one.
+   The broker learns the true share, if the history still has it. */
+static void take_again(struct engine *engine, struct request *request, uint64_t fingerprint)
+{
+    bool same = fingerprint == request->fingerprint || fingerprint == 0;
+
+    if (request->origin.link != LINK_BROKER) {
+        refuse(engine, request, CODE_JOB_ID_IN_USE, "a job of this id has ended");
+        return;
+    }
+    shelf_tell(engine, request->job_id, !same);
+    if (same || engine->shelves)
+        take_quietly(engine, request);
+    else
+        refuse(engine, request, CODE_JOB_ID_IN_USE, "a job of this id ended long ago");
+}
+
 static void take_job(struct engine *engine, struct request *request, struct moment now)
 {
     char text[300];
+    uint64_t fingerprint;
     struct job *known = engine_find_job(engine, request->job_id);
 
     if (known) {
         known_id(engine, request, known, now);
         return;
     }
-    const struct old_job *old = old_job_find(engine, request->job_id);
-    /* After a restart only the id is known: then it is the same one. */
-    bool again = old && request->origin.link == LINK_BROKER &&
-                 (old->fingerprint == request->fingerprint || old->fingerprint == 0);
-    if (again || is_stale(request, now)) {
-        take_quietly(engine, request);
+    if (known_find(engine, request->job_id, &fingerprint)) {
+        take_again(engine, request, fingerprint);
         return;
     }
-    if (old) {
-        refuse(engine, request, CODE_JOB_ID_IN_USE, "a job of this id ended long ago");
+    if (is_stale(request, now)) {
+        take_quietly(engine, request);
         return;
     }
     enum code code = objection(engine, request, now, text, sizeof(text));
@@ -211,7 +221,7 @@ static void take_job(struct engine *engine, struct request *request, struct mome
         return;
     }
     job_add(engine, job);
-    job->safe_at = keep_job(engine, job, now);
+    job->order = job->safe_at = keep_job(engine, job, now);
     if (job->resolved)
         job->safe_at = keep_tasks(engine, job);
     engine_hurry(engine);
@@ -225,6 +235,10 @@ static void take_cancel(struct engine *engine, struct request *request, struct m
 {
     struct job *job = engine_find_job(engine, request->job_id);
 
+    if (!job && known_find(engine, request->job_id, NULL)) {
+        refuse(engine, request, CODE_JOB_ENDED, "Job cannot be cancelled: it has ended.");
+        return;
+    }
     if (!job || job->call) {
         if (request->origin.link == LINK_BROKER) {
             job_cancel_early(engine, request->job_id);

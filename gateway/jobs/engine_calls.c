@@ -171,7 +171,6 @@ static struct job *call_new(struct engine *engine, struct request *request, size
                         .call = true,
                         .status = JOB_RUNNING,
                         .resolved = true,
-                        .order = ++engine->order,
                         .created_ms = now.wall_ms,
                         .started_ms = now.wall_ms,
                         .deadline_us = MOMENT_NEVER};
@@ -238,7 +237,7 @@ static void take_call(struct engine *engine, struct job *job, struct moment now)
 
     patch_remember(engine, request, job->tasks[0].device);
     job_add(engine, job);
-    job->safe_at = keep_job(engine, job, now);
+    job->order = job->safe_at = keep_job(engine, job, now);
     if (request->action.kind == ACTION_PATCH)
         job->safe_at = keep_twin(engine, job->tasks[0].device);
     engine_hurry(engine);

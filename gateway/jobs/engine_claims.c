@@ -177,7 +177,7 @@ static void adopt(struct engine *engine, const char *job_id, struct moment now)
 void engine_share(struct engine *engine, const char *job_id, const char *status,
                   struct moment now)
 {
-    if (engine_find_job(engine, job_id) || old_job_find(engine, job_id))
+    if (engine_find_job(engine, job_id) || known_find(engine, job_id, NULL))
         return; /* nothing was forgotten */
     if (is_one_of(status, JOB_COMPLETED, JOB_FAILED, JOB_CANCELLED)) {
         log_info("job %s: %s, says its retained share; remembered", job_id, status);

@@ -109,6 +109,7 @@ struct old_job *job_remember_id(struct engine *engine, const char *id, uint64_t 
 {
     struct old_job *old = &engine->old_jobs[engine->old_next];
 
+    known_add(engine, id, fingerprint);
     engine->old_next = (engine->old_next + 1) % OLD_JOBS_MOST;
     free(old->id);
     if (old->uncleared)
@@ -117,27 +118,34 @@ struct old_job *job_remember_id(struct engine *engine, const char *id, uint64_t 
     return old;
 }
 
-/* Of a job only the id stays, so that it is never run again; of a call nothing. What is
-   retained of it at the broker goes too. */
-static void forget(struct engine *engine, const struct job *job, struct moment now)
+void job_drop(struct engine *engine, struct job *job)
+{
+    job_remove(engine, job);
+    engine->ended--;
+    engine->ended_tasks -= job->task_count;
+    shelf_forget_texts(engine, job);
+    job_free(engine, job);
+}
+
+void job_forget(struct engine *engine, const char *id, bool call, uint64_t fingerprint,
+                struct moment now)
 {
     char *when = NULL;
 
-    told_forget(engine, job);
-    if (job->call) {
-        engine_keep(engine, RECORD_FORGET, job->id, NULL, 0, NULL);
+    if (call) {
+        engine_keep(engine, RECORD_FORGET, id, NULL, 0, NULL);
         return;
     }
     if (asprintf(&when, "%lld", (long long)(now.wall_ms / 1000)) < 0)
         when = strdup("0");
-    struct old_job *old = job_remember_id(engine, job->id, job->request->fingerprint);
+    struct old_job *old = job_remember_id(engine, id, fingerprint);
     uint64_t number =
-        engine_keep(engine, RECORD_FORGET, job->id, NULL, engine->outbox ? 0 : 1, when);
+        engine_keep(engine, RECORD_FORGET, id, NULL, engine->outbox ? 0 : 1, when);
     if (engine->outbox) {
         old->uncleared = number;
         engine->untold++;
     }
-    report_clear(engine, job->id, old->uncleared);
+    report_clear(engine, id, old->uncleared);
 }
 
 enum { FORGET_PAUSE_US = 60000000, CALL_KEPT_MS = 86400000 };
@@ -151,21 +159,13 @@ static bool is_old(const struct engine *engine, const struct job *job, struct mo
     return kept > 0 && job_is_over(job) && now.trusted && now.wall_ms - job->ended_ms > kept;
 }
 
-const struct old_job *old_job_find(const struct engine *engine, const char *id)
-{
-    for (size_t i = 0; i < OLD_JOBS_MOST; i++) {
-        if (engine->old_jobs[i].id && strcmp(engine->old_jobs[i].id, id) == 0)
-            return &engine->old_jobs[i];
-    }
-    return NULL;
-}
-
-/* Keeps the newest ended jobs, for those who ask. Nobody asks for a call: its outcome stands at
-   its device. */
+/* Where there is no history: keeps the newest ended jobs, for those who ask. Nobody asks for a
+   call: its outcome stands at its device. */
 void jobs_forget_old(struct engine *engine, struct moment now)
 {
-    bool crowded = engine->ended > ENDED_JOBS_MOST + ENDED_JOBS_MOST / 10 ||
-                   engine->ended_tasks > ENDED_TASKS_MOST + ENDED_TASKS_MOST / 10;
+    bool crowded =
+        !engine->shelves && (engine->ended > ENDED_JOBS_MOST + ENDED_JOBS_MOST / 10 ||
+                             engine->ended_tasks > ENDED_TASKS_MOST + ENDED_TASKS_MOST / 10);
     size_t jobs = 0, tasks = 0;
     struct job *older;
 
@@ -180,11 +180,9 @@ void jobs_forget_old(struct engine *engine, struct moment now)
                                           (jobs == 1 || tasks <= ENDED_TASKS_MOST));
         if ((kept || !crowded) && !is_old(engine, job, now))
             continue;
-        job_remove(engine, job);
-        engine->ended--;
-        engine->ended_tasks -= job->task_count;
-        forget(engine, job, now);
-        job_free(engine, job);
+        told_forget(engine, job);
+        job_forget(engine, job->id, job->call, job->request->fingerprint, now);
+        job_drop(engine, job);
     }
 }
 
@@ -232,8 +230,12 @@ bool job_resolve(struct engine *engine, struct job *job, struct moment now, char
 
         if (!condition_matches(job->request->condition, select_lookup, &select))
             continue;
-        tasks[count++] = (struct task){
-            .job = job, .device = i, .created_ms = now.wall_ms, .changed_ms = now.wall_ms};
+        tasks[count] = (struct task){.job = job,
+                                     .device = i,
+                                     .place = (uint32_t)count,
+                                     .created_ms = now.wall_ms,
+                                     .changed_ms = now.wall_ms};
+        count++;
         if (engine->lines[line].waiting + ++waiting[line] > site->store.max_waiting) {
             snprintf(why, size, "more than %u tasks would wait on line %s",
                      site->store.max_waiting, site->lines[line].name);

@@ -108,4 +108,5 @@ void engine_tick(struct engine *engine, struct moment now)
         line_tick(engine, i, now);
     reported_tick(engine, now);
     jobs_forget_old(engine, now);
+    shelf_tick(engine, now);
 }

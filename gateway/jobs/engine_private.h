@@ -32,18 +32,19 @@ struct task {
     enum task_state state;
     enum code code;
     unsigned attempts;
+    uint32_t place; /* among the job's devices as they were frozen */
     int64_t created_ms, started_ms, ended_ms, changed_ms; /* 0: not yet */
     int64_t version; /* PATCH: desired $version that is acknowledged */
     struct plan
         *own_plan;   /* where the job's plan does not fit (superseded properties), else NULL */
     struct run *run; /* while running */
-    char *record;    /* JSON text once it has ended */
+    char *record;    /* JSON text once it has ended, until only the history has it */
     uint64_t number; /* of the record of its end */
     bool told;       /* everybody who shall know its end knows it */
     char *handed, *journal; /* recalled, until it goes on */
     bool in_doubt;          /* the journal is that of an intent */
     bool maybe;             /* it may have begun before a restart, unrecorded */
-    struct task *next;      /* in its device's queue */
+    struct task *next;      /* in its device's queue; or of those whose text may go soon */
 };
 
 /* Stored by number and reported by name: add at the end, never renumber. */
@@ -81,7 +82,7 @@ struct job {
     size_t task_count;
     size_t counts[TASK_STATE_COUNT];
     struct job_plan *plans; /* one for each profile of the site */
-    uint64_t order;         /* rising with acceptance */
+    uint64_t order;         /* rising with acceptance: the number of its first record */
     uint64_t safe_at;       /* the record that must be safe before the first frame */
     bool resolved;          /* its devices are known */
     bool canceling, expired;
@@ -96,6 +97,7 @@ struct job {
     size_t gone;         /* tasks of devices that the site has no more */
     uint64_t number;     /* of the record of its end */
     bool told;           /* everybody who shall know its end knows it */
+    uint64_t shelved_at; /* the record that put it on the shelf; 0: it is not there */
     bool share_due;
     int64_t share_us; /* earliest next share */
     struct job *older, *newer;
@@ -195,6 +197,17 @@ struct left_share {
     bool begun;
 };
 
+/* Ids of all jobs that have left memory, open addressing, a power of two of slots. */
+struct known_id {
+    uint64_t hash; /* 0: free */
+    uint64_t fingerprint;
+};
+
+struct known_ids {
+    struct known_id *slots;
+    size_t size, count;
+};
+
 enum {
     REPEATS_MOST = 1000,
     LEFT_SHARES_MOST = 1000,
@@ -203,6 +216,7 @@ enum {
     ENDED_JOBS_MOST = 1000,
     ENDED_TASKS_MOST = 100000, /* of ended jobs; the newest one is kept whatever its size */
     OLD_JOBS_MOST = 20000,
+    LOOKS_MOST = 16, /* that wait to be carried to the history */
 };
 
 /* Another site, until it is taken over. Old indexes lead to new ones and back; SITE_NONE: there
@@ -227,7 +241,7 @@ struct engine {
     struct line_state *lines;
     struct job *newest, *oldest;
     size_t ended, ended_tasks; /* of what is over and still kept */
-    uint64_t order, served;
+    uint64_t served;
     uint64_t number, safe; /* of records: made, and safe */
     uint64_t awaited;      /* somebody waits until it is safe up to here */
     struct record **records;
@@ -238,6 +252,15 @@ struct engine {
     uint64_t repeat_number;
     struct old_job *old_jobs; /* a ring of OLD_JOBS_MOST */
     size_t old_next;
+    bool shelves; /* what is over leaves memory: the history has it */
+    struct known_ids known;
+    struct task *texts, *texts_end; /* ended, and their text still here */
+    struct look *looks[LOOKS_MOST]; /* that wait to be carried to the history */
+    size_t look_count;
+    struct look *old; /* what is being purged, from row old_at on; or NULL */
+    size_t old_at;
+    bool old_asked;
+    int64_t shelf_us, purge_us;
     char *early_cancels[EARLY_CANCELS_MOST]; /* cancels that came before their job */
     size_t early_next;
     struct left_share left[LEFT_SHARES_MOST];
@@ -275,7 +298,6 @@ void job_add(struct engine *engine, struct job *job);
 bool job_resolve(struct engine *engine, struct job *job, struct moment now, char *why,
                  size_t size);
 bool job_is_due(const struct job *job, struct moment now);
-const struct old_job *old_job_find(const struct engine *engine, const char *id);
 void job_start(struct engine *engine, struct job *job, struct moment now);
 void job_check_end(struct engine *engine, struct job *job, struct moment now);
 void job_interrupt(struct engine *engine, struct job *job, const struct stop *stop,
@@ -285,6 +307,11 @@ void job_cancel(struct engine *engine, struct job *job, const struct stop *stop,
 void job_tick(struct engine *engine, struct job *job, struct moment now);
 int64_t job_wake_us(const struct engine *engine, const struct job *job);
 void job_free(const struct engine *engine, struct job *job);
+void job_drop(struct engine *engine, struct job *job); /* out of memory, and nothing else */
+/* Of a job only the id stays, so that it is never run again; of a call nothing. What is
+   retained of it at the broker goes too. */
+void job_forget(struct engine *engine, const char *id, bool call, uint64_t fingerprint,
+                struct moment now);
 void jobs_forget_old(struct engine *engine,
                      struct moment now); /* not while a loop walks over the jobs */
 const char *job_status_name(enum job_status status);
@@ -312,6 +339,21 @@ uint64_t keep_twin(struct engine *engine, size_t device);
 
 /* engine_restore.c */
 void hold_end(struct engine *engine, struct job *job, struct moment now);
+
+/* engine_shelf.c */
+#define SHELF_ERROR                                                                            \
+    "$error" /* a view's member for ourselves: the code of the job's failure                   \
+              */
+void known_add(struct engine *engine, const char *id, uint64_t fingerprint);
+/* *fingerprint, which may be NULL: 0 where only the id is known. */
+bool known_find(const struct engine *engine, const char *id, uint64_t *fingerprint);
+void shelf_add_text(struct engine *engine, struct task *task);         /* has just ended */
+void shelf_forget_texts(struct engine *engine, const struct job *job); /* which goes */
+void shelf_tell(struct engine *engine, const char *job_id, bool refused);
+void shelf_tick(struct engine *engine, struct moment now);
+int64_t shelf_wake_us(const struct engine *engine);
+void shelf_resume(struct engine *engine); /* after a restart */
+void shelf_close(struct engine *engine);
 
 /* engine_calls.c */
 void engine_call(struct engine *engine, struct request *request, struct moment now);
@@ -450,6 +492,7 @@ struct reports_behind {
 };
 void reports_go_ahead(struct engine *engine, struct reports_behind *behind);
 void reports_let_follow(struct engine *engine, const struct reports_behind *behind);
+json_t *job_id_in_use_json(void);                   /* {"code","description"} */
 char *error_body(enum code code, const char *text); /* {"error":{"code","description"}} */
 /* The last one of those made, or NULL: a call has no share. */
 struct report *report_share(struct engine *engine, struct job *job, struct moment now);

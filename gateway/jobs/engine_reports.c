@@ -91,6 +91,12 @@ struct report *engine_take_report(struct engine *engine)
     return report;
 }
 
+json_t *job_id_in_use_json(void)
+{
+    return json_pack("{s:s, s:s}", "code", code_name(CODE_JOB_ID_IN_USE), "description",
+                     "another job has this id; it is as it was");
+}
+
 char *error_body(enum code code, const char *text)
 {
     json_t *body =

@@ -73,7 +73,7 @@ static void recall_job(struct engine *engine, const struct record *record, const
     *job = (struct job){.id = strdup(record->job_id),
                         .request = request,
                         .call = request->kind == REQUEST_CALL,
-                        .order = ++engine->order,
+                        .order = record->number,
                         .safe_at = record->number,
                         .created_ms = number(kept, "created"),
                         .deadline_us = MOMENT_NEVER};
@@ -144,6 +144,7 @@ static void recall_tasks(struct engine *engine, struct job *job, const json_t *k
         tasks[job->task_count++] =
             (struct task){.job = job,
                           .device = device,
+                          .place = (uint32_t)i,
                           .created_ms = number(kept, "created"),
                           .changed_ms = number(kept, "created"),
                           .version = json_integer_value(json_array_get(versions, i))};
@@ -290,7 +291,7 @@ void engine_recall(struct engine *engine, const struct record *record)
         break;
     case RECORD_FORGET:
     case RECORD_KNOWN:
-        job_remember_id(engine, record->job_id, 0);
+        known_add(engine, record->job_id, 0);
         break;
     case RECORD_UNCLEARED:
         job_remember_id(engine, record->job_id, 0)->uncleared = record->number;
@@ -304,6 +305,8 @@ void engine_recall(struct engine *engine, const struct record *record)
             job->told = true;
         break;
     case RECORD_SHELVED:
+        known_add(engine, record->job_id, strtoull(record->text, NULL, 10));
+        break;
     case RECORD_POLLED:
     case RECORD_PURGE:
         break;
@@ -400,6 +403,8 @@ int engine_resume(struct engine *engine, struct moment now)
         resume_job(engine, job, now);
     }
     engine->recalled = NULL;
+    if (engine->shelves)
+        shelf_resume(engine);
     if (open > 0)
         log_info("store: %zu jobs go on", open);
     if (engine->untold > 0)

@@ -193,6 +193,7 @@ static void finish(struct engine *engine, struct task *task, enum task_state sta
     task->number = number;
     engine->untold += untold;
     line_of(engine, task)->outcome = number;
+    shelf_add_text(engine, task);
     if (job->call)
         call_answer(engine, job, code_status(task->code), task->code, json_text(payload),
                     number);

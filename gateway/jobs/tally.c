@@ -113,6 +113,12 @@ void tally_report(struct tally *tally, const struct report *report)
         count_job(tally, report->job_id, report->body);
 }
 
+void tally_looked(struct tally *tally, int64_t us, bool answered)
+{
+    add_time(&tally->looks, us);
+    tally->blind_looks += !answered;
+}
+
 /* One record at a time is timed: the store commits them in groups anyhow. */
 void tally_given(struct tally *tally, uint64_t number, int64_t now_us)
 {

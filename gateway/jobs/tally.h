@@ -33,6 +33,8 @@ struct tally {
     uint64_t tasks[CODE_COUNT]; /* ended, by why they failed; CODE_NONE: completed */
     uint64_t jobs[TALLY_ENDS];  /* completed, failed, cancelled */
     struct tally_times commits; /* from giving a record to the store until it is safe */
+    struct tally_times looks;   /* from asking the history until its answer */
+    uint64_t blind_looks;       /* of these, such as could not be answered */
     uint64_t sample;            /* the record whose time runs; 0: none */
     int64_t sampled_us;
     char *ended[64]; /* ids of the last jobs that ended: their shares are told more than once */
@@ -48,6 +50,7 @@ void tally_free(struct tally *tally); /* NULL is fine */
 
 void tally_answer(struct tally *tally, size_t line, const struct answer *answer);
 void tally_report(struct tally *tally, const struct report *report);
+void tally_looked(struct tally *tally, int64_t us, bool answered);
 void tally_given(struct tally *tally, uint64_t number, int64_t now_us);
 void tally_safe(struct tally *tally, uint64_t number, int64_t now_us);
 

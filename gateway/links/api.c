@@ -118,6 +118,7 @@ void api_close(struct api *api)
         flush(each);
     }
     api_connections_close(api);
+    api_searches_close(api);
     api_https_close(api);
     if (api->settle)
         event_free(api->settle);
@@ -247,6 +248,7 @@ static void answer(struct exchange *exchange, const struct report *report)
         break;
     case WAITING_NOT:
     case WAITING_EVENTS:
+    case WAITING_HISTORY:
     case WAITING_REFUSAL:
         break;
     }

@@ -26,6 +26,9 @@ struct api_settings {
     unsigned request_ms; /* from accept to a whole request; 0: 10 s */
     /* A request for the engine; ownership goes along. */
     void (*request)(void *ctx, struct request *request);
+    /* Carries a look to the history, whence it comes back by api_looked(); false: it stays the
+       caller's. NULL where there is no history. */
+    bool (*look)(void *ctx, struct look *look);
     /* Adds members of links and store to the status document. */
     void (*status)(void *ctx, json_t *status);
     bool (*trusted)(void *ctx);     /* is the clock? Without it no signature can be judged */
@@ -34,9 +37,13 @@ struct api_settings {
 };
 
 int api_open(struct api **ret, const struct api_settings *settings, char *why, size_t why_size);
+/* After the history's end: what looks are about must outlive them. */
 void api_close(struct api *api); /* answers what waits with 503, removes the socket */
 /* Certificate and keys are read again; on failure (negative errno, `why`) the old ones stay. */
 int api_reload(struct api *api, char *why, size_t why_size);
+
+/* The answered look of one of its exchanges; takes it. */
+void api_looked(struct api *api, struct look *look);
 
 /* Answers a waiting exchange (ANSWER of this link), and tells every watcher of /events. */
 void api_report(struct api *api, const struct report *report);

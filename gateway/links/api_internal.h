@@ -36,7 +36,9 @@ enum {
 
 struct access;
 struct exchange;
+struct out;
 struct peers;
+struct query;
 
 /* Beside enum right: who may read, and the bearer of the metrics token. */
 enum { API_RIGHT_METRICS = 1 << 8 };
@@ -74,6 +76,7 @@ enum waiting {
     WAITING_CALL,
     WAITING_PATCH,
     WAITING_EVENTS,
+    WAITING_HISTORY, /* its look is at the reading thread */
     WAITING_REFUSAL, /* who is refused often is told so late */
 };
 
@@ -112,6 +115,7 @@ struct api {
     struct event *settle; /* answers patches that were stored */
     struct event *ping;
     struct connection *connections;
+    struct out *searches; /* whose looks are out */
     bool closing;
     uint64_t last_ticket;
     uint64_t tracking; /* part of the tracking ids; changes with each start */
@@ -228,6 +232,21 @@ void list_jobs(struct exchange *exchange);
 void list_transfers(struct exchange *exchange);
 void get_transfer(struct exchange *exchange);
 void post_query(struct exchange *exchange);
+
+/* --- api_search.c --- */
+struct page {
+    size_t most;
+    char *after; /* cursor, or NULL for the first page */
+};
+
+/* Each answers the exchange, now or when the history has said its part. `list` names the list
+   in the page's token. */
+void exchange_search_job(struct exchange *exchange, const char *job_id);
+void exchange_search_jobs(struct exchange *exchange, const char *list, const char *type,
+                          const char *status, const struct page *page);
+void exchange_search_query(struct exchange *exchange, const char *list, struct query *query,
+                           const struct page *page); /* takes the query */
+void api_searches_close(struct api *api);
 
 /* --- api_devices.c --- */
 void get_devices(struct exchange *exchange);

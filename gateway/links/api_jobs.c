@@ -48,11 +48,6 @@ static const char *find_spelling(const struct spelling *spellings, const char *s
     return NULL;
 }
 
-struct page {
-    size_t most;
-    char *after; /* cursor, or NULL for the first page */
-};
-
 static const char *header(struct exchange *exchange, const char *name)
 {
     return evhttp_find_header(evhttp_request_get_input_headers(exchange->http), name);
@@ -84,27 +79,6 @@ static bool read_page(struct exchange *exchange, const char *list, struct page *
     else if (r < 0)
         exchange_refuse_memory(exchange);
     return r == 0;
-}
-
-/* Takes rows and cursor. On the last page no continuation header: an empty one means more. */
-static void send_page(struct exchange *exchange, const char *list, const char *type,
-                      json_t *rows, char *cursor)
-{
-    char *token = cursor ? http_token_make(list, cursor) : NULL;
-
-    if (!rows) { /* a token that was well made, of a list that is no more */
-        exchange_refuse(exchange, 400, "ArgumentInvalid",
-                        "the continuation token is not one of this list");
-        free(token);
-        free(cursor);
-        return;
-    }
-    exchange_header(exchange, "x-ms-item-type", type);
-    if (token)
-        exchange_header(exchange, "x-ms-continuation", token);
-    exchange_send_json(exchange, 200, rows);
-    free(token);
-    free(cursor);
 }
 
 /* The hub's names for a document that it does not take. */
@@ -176,12 +150,7 @@ void put_device_job(struct exchange *exchange)
 
 void get_job(struct exchange *exchange)
 {
-    json_t *job = engine_job_json(exchange->api->settings.engine, exchange->names[0]);
-
-    if (job)
-        exchange_send_json(exchange, 200, job);
-    else
-        exchange_refuse(exchange, 404, "JobNotFound", "no job %s", exchange->names[0]);
+    exchange_search_job(exchange, exchange->names[0]);
 }
 
 void cancel_job(struct exchange *exchange)
@@ -210,9 +179,7 @@ void list_jobs(struct exchange *exchange)
     const char *status =
         find_spelling(job_statuses, http_target_parameter(target, "jobStatus"));
     struct page page;
-    char *cursor = NULL;
     char list[80];
-    json_t *jobs;
 
     if (!type || !status) {
         exchange_refuse(exchange, 400, "ArgumentInvalid", "%s",
@@ -224,10 +191,8 @@ void list_jobs(struct exchange *exchange)
     snprintf(list, sizeof(list), "jobs %s %s", type, status);
     if (!read_page(exchange, list, &page))
         return;
-    jobs = engine_jobs_json(exchange->api->settings.engine, type, status, page.most, page.after,
-                            &cursor);
+    exchange_search_jobs(exchange, list, type, status, &page);
     free(page.after);
-    send_page(exchange, list, "JobResponse", jobs, cursor);
 }
 
 /* The hub's import and export jobs, of which a gateway has none. */
@@ -242,23 +207,17 @@ void get_transfer(struct exchange *exchange)
                     exchange->names[0]);
 }
 
-static void send_rows(struct exchange *exchange, const struct query *query, const char *text)
+/* Takes the query. */
+static void send_rows(struct exchange *exchange, struct query *query, const char *text)
 {
-    bool jobs = query->collection == QUERY_DEVICES_JOBS;
     struct page page;
-    char *cursor = NULL;
-    json_t *rows;
 
-    if (!read_page(exchange, text, &page))
+    if (!read_page(exchange, text, &page)) {
+        query_free(query);
         return;
-    rows = engine_query_json(exchange->api->settings.engine, query, page.most, page.after,
-                             &cursor);
+    }
+    exchange_search_query(exchange, text, query, &page);
     free(page.after);
-    send_page(exchange, text,
-              jobs                    ? "DeviceJob"
-              : query->item_count > 0 ? "Raw"
-                                      : "Twin",
-              rows, cursor);
 }
 
 void post_query(struct exchange *exchange)
@@ -281,7 +240,6 @@ void post_query(struct exchange *exchange)
     r = query_parse(&query, text, &error);
     if (r == 0) {
         send_rows(exchange, query, text);
-        query_free(query);
     } else if (r < 0) {
         exchange_refuse_memory(exchange);
     } else {

@@ -282,6 +282,16 @@ static void add_store(struct evbuffer *text, const struct tally *tally, const js
     add_times(text, "jobgate_store_commit_seconds", "", &tally->commits);
 }
 
+static void add_history(struct evbuffer *text, const struct tally *tally)
+{
+    begin(text, "jobgate_history_seconds", "histogram",
+          "From asking the history of ended jobs until its answer.");
+    add_times(text, "jobgate_history_seconds", "", &tally->looks);
+    add_single(text, "jobgate_history_errors_total", "counter",
+               "Questions about ended jobs that the database could not answer.",
+               (json_int_t)tally->blind_looks);
+}
+
 static void add_api(struct evbuffer *text, const struct api *api)
 {
     uint64_t taken, refused;
@@ -316,6 +326,7 @@ static void add_all(struct evbuffer *text, const struct api *api, const json_t *
     add_broker(text, status);
     add_hub(text, status);
     add_store(text, settings->tally, status);
+    add_history(text, settings->tally);
     add_api(text, api);
 }
 

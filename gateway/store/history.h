@@ -43,6 +43,7 @@ struct look {
     int64_t jobs_ms, calls_ms; /* OLD: ended, or accepted, before this wall time */
     bool (*fits)(void *ctx, const char *text); /* NULL: all do */
     void *ctx;
+    uint64_t tag; /* the asker's own */
     /* answered */
     char why[240]; /* not "": a sentence, and no rows */
     struct look_row *rows;

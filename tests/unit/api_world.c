@@ -1,36 +1,84 @@
 #include "api_world.h"
-#include "jobs/query.h"
+#include "jobs/search.h"
 
 /* --- the engine --- */
 
-json_t *engine_job_json(const struct engine *engine, const char *job_id)
+struct engine fake_engine;
+
+struct search {
+    json_t *rows;
+    char *cursor;
+    struct look *look;
+};
+
+static int found(struct search **ret, json_t *rows)
+{
+    struct search *search = calloc(1, sizeof(*search));
+
+    search->rows = rows;
+    if (fake_engine.past) {
+        search->look = look_new(LOOK_JOBS, 1);
+        search->look->ctx = search;
+    }
+    *ret = search;
+    return 0;
+}
+
+int search_job(struct search **ret, struct engine *engine, const char *job_id)
 {
     (void)engine;
-    return strcmp(job_id, "a:b") == 0
-               ? json_pack("{s:s,s:s}", "jobId", job_id, "status", "running")
-               : NULL;
+    return found(ret, strcmp(job_id, "a:b") == 0
+                          ? json_pack("{s:s,s:s}", "jobId", job_id, "status", "running")
+                          : NULL);
 }
 
-json_t *engine_jobs_json(const struct engine *engine, const char *type, const char *status,
-                         size_t most, const char *after, char **next_cursor)
+int search_jobs(struct search **ret, struct engine *engine, const char *type,
+                const char *status, size_t most, const char *after)
 {
-    struct engine *fake = (struct engine *)(uintptr_t)engine;
-
-    fake->jobs_type = type;
-    fake->jobs_status = status;
-    fake->most = most;
-    snprintf(fake->after, sizeof(fake->after), "%s", after ? after : "");
-    *next_cursor = fake->more ? strdup("page 2") : NULL;
-    return json_pack("[{s:s}]", "jobId", "j");
+    engine->jobs_type = type;
+    engine->jobs_status = status;
+    engine->most = most;
+    snprintf(engine->after, sizeof(engine->after), "%s", after ? after : "");
+    found(ret, json_pack("[{s:s}]", "jobId", "j"));
+    (*ret)->cursor = engine->more ? strdup("page 2") : NULL;
+    return 0;
 }
 
-json_t *engine_query_json(struct engine *engine, const struct query *query, size_t most,
-                          const char *after, char **next_cursor)
+int search_query(struct search **ret, struct engine *engine, const struct query *query,
+                 size_t most, const char *after)
 {
     (void)after;
     engine->most = most;
-    *next_cursor = NULL;
-    return json_pack("[{s:b}]", "jobs", query->collection == QUERY_DEVICES_JOBS);
+    return found(ret, json_pack("[{s:b}]", "jobs", query->collection == QUERY_DEVICES_JOBS));
+}
+
+struct look *search_take_look(struct search *search)
+{
+    struct look *look = search->look;
+
+    search->look = NULL;
+    return look;
+}
+
+json_t *search_end(struct search *search, struct look *look, char **next_cursor)
+{
+    json_t *rows = search->rows;
+
+    look_free(look);
+    *next_cursor = search->cursor;
+    search->cursor = NULL;
+    search->rows = NULL;
+    return rows;
+}
+
+void search_free(struct search *search)
+{
+    if (!search)
+        return;
+    json_decref(search->rows);
+    free(search->cursor);
+    look_free(search->look);
+    free(search);
 }
 
 json_t *engine_devices_json(struct engine *engine, const char *device_id)
@@ -53,8 +101,6 @@ json_t *engine_status_json(struct engine *engine, struct moment now)
     return json_pack("{s:[]}", "lines");
 }
 
-struct engine fake_engine;
-
 /* --- the world --- */
 
 void take_request(void *ctx, struct request *request)
@@ -69,6 +115,17 @@ static void add_status(void *ctx, json_t *status)
 {
     (void)ctx;
     json_object_set_new(status, "links", json_object());
+}
+
+static bool take_look(void *ctx, struct look *look)
+{
+    struct world *world = ctx;
+
+    if (world->blind)
+        return false;
+    assert_null(world->look);
+    world->look = look;
+    return true;
 }
 
 bool clock_of(void *ctx)
@@ -104,6 +161,7 @@ int open_world(void **state)
                                                      .engine = &fake_engine,
                                                      .socket = world->socket,
                                                      .request = take_request,
+                                                     .look = take_look,
                                                      .request_ms = 1000,
                                                      .status = add_status,
                                                      .trusted = clock_of,
@@ -123,6 +181,7 @@ int close_world(void **state)
         api_close(world->api);
     event_base_free(world->base);
     request_free(world->asked);
+    look_free(world->look);
     snprintf(folder, sizeof(folder), "%s/run", world->folder);
     assert_int_equal(rmdir(folder), 0); /* the socket is gone */
     rmdir(world->folder);

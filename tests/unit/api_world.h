@@ -32,6 +32,8 @@ struct world {
     struct request *asked; /* the last request that reached the engine */
     char text[TEXT_MOST];  /* what the client read */
     bool untrusted;        /* the clock */
+    struct look *look;     /* that is at the history */
+    bool blind;            /* the history takes no more */
 };
 
 /* What the engine was asked, and whether its lists go on. */
@@ -40,6 +42,7 @@ struct engine {
     size_t most;
     char after[32];
     bool more;
+    bool past; /* the history must be asked */
 };
 extern struct engine fake_engine;
 

@@ -81,7 +81,8 @@ void world_open(struct world *world)
                                        .version = "1.0",
                                        .boot = 7 + world->boots,
                                        .boot_id = world->survives ? "boot" : NULL,
-                                       .outbox = world->survives};
+                                       .history = world->shelves,
+                                       .outbox = world->survives && !world->shelves};
 
     assert_int_equal(engine_new(&world->engine, &settings, world->now), 0);
     for (size_t i = 0; i < world->site->line_count; i++)

@@ -198,6 +198,78 @@ static void a_page_leads_to_the_next_by_header_or_parameter(void **state)
     assert_int_equal(fake_engine.most, 100);
 }
 
+static void an_answer_waits_for_the_history(void **state)
+{
+    struct world *world = *state;
+    int fd = client_open(world);
+
+    fake_engine.past = true;
+    client_say(world, fd, REQUEST("GET /jobs/v2/query", "", ""));
+    assert_string_equal(client_read(world, fd), "");
+    api_looked(world->api, world->look);
+    world->look = NULL;
+    turn(world);
+    assert_status(client_read(world, fd), "200");
+    assert_has(world->text, "[{\"jobId\":\"j\"}]");
+    close(fd);
+    turn(world);
+}
+
+static void a_history_that_cannot_be_read_is_said_with_its_reason(void **state)
+{
+    struct world *world = *state;
+    int fd = client_open(world);
+
+    fake_engine.past = true;
+    client_say(world, fd, REQUEST("GET /jobs/v2/j", "", ""));
+    snprintf(world->look->why, sizeof(world->look->why), "it is damaged");
+    api_looked(world->api, world->look);
+    world->look = NULL;
+    turn(world);
+    assert_status(client_read(world, fd), "503");
+    assert_has(world->text, "the history cannot be read: it is damaged");
+    close(fd);
+    turn(world);
+}
+
+static void who_leaves_does_not_wait_for_the_history(void **state)
+{
+    struct world *world = *state;
+    int fd = client_open(world);
+
+    fake_engine.past = true;
+    client_say(world, fd, REQUEST("GET /jobs/v2/query", "", ""));
+    close(fd);
+    turn(world);
+    api_looked(world->api, world->look);
+    world->look = NULL;
+    turn(world);
+    fake_engine.past = false;
+    assert_status(get(world, "/jobs/v2/query"), "200");
+}
+
+static void what_waits_for_the_history_is_refused_when_the_gateway_stops(void **state)
+{
+    struct world *world = *state;
+    int fd = client_open(world);
+
+    fake_engine.past = true;
+    client_say(world, fd, REQUEST("GET /jobs/v2/query", "", ""));
+    api_close(world->api);
+    world->api = NULL;
+    turn(world);
+    assert_status(client_read(world, fd), "503");
+    close(fd);
+}
+
+static void more_than_the_history_takes_is_refused(void **state)
+{
+    struct world *world = *state;
+
+    fake_engine.past = world->blind = true;
+    assert_status(get(world, "/jobs/v2/query"), "503");
+}
+
 static void a_forged_token_is_refused(void **state)
 {
     struct world *world = *state;
@@ -264,6 +336,11 @@ int main(void)
         fact(filters_are_taken_in_every_spelling),
         fact(the_last_page_has_no_continuation_header),
         fact(a_page_leads_to_the_next_by_header_or_parameter),
+        fact(an_answer_waits_for_the_history),
+        fact(a_history_that_cannot_be_read_is_said_with_its_reason),
+        fact(who_leaves_does_not_wait_for_the_history),
+        fact(what_waits_for_the_history_is_refused_when_the_gateway_stops),
+        fact(more_than_the_history_takes_is_refused),
         fact(a_forged_token_is_refused),
         fact(a_query_tells_its_kind_of_rows),
     };

@@ -1,5 +1,6 @@
 /* Another site takes the place of the one that runs. */
 #include "fixture_reload.h"
+#include "jobs/search.h"
 
 static struct world world;
 static struct copy *runs; /* the site that the engine looks at; NULL: the world's own */
@@ -377,9 +378,12 @@ static void a_job_that_ended_can_still_be_asked_about(void **state)
     static const char text[] = "SELECT * FROM devices.jobs";
 
     assert_int_equal(query_parse(&query, text, &error), 0);
-    json_t *rows = engine_query_json(world.engine, query, 100, NULL, &cursor);
+    struct search *search;
+    assert_int_equal(search_query(&search, world.engine, query, 100, NULL), 0);
+    json_t *rows = search_end(search, NULL, &cursor);
     assert_int_equal(json_array_size(rows), 6);
     json_decref(rows);
+    search_free(search);
     free(cursor);
     query_free(query);
 }

@@ -1,5 +1,6 @@
 /* What the engine shows: jobs, records, devices and twins, page by page. */
 #include "fixture_engine.h"
+#include "jobs/search.h"
 
 static struct world world;
 
@@ -44,6 +45,38 @@ static struct query *query_of(const char *text)
     return query;
 }
 
+/* Everything is in memory. NULL: the cursor is none of the list's. */
+static json_t *page_of(int r, struct search *search, char **next)
+{
+    *next = NULL;
+    if (r != 0) {
+        assert_int_equal(r, SEARCH_E_CURSOR);
+        return NULL;
+    }
+    assert_null(search_take_look(search));
+    json_t *rows = search_end(search, NULL, next);
+    search_free(search);
+    return rows;
+}
+
+static json_t *jobs_page(const char *type, const char *status, size_t most, const char *after,
+                         char **next)
+{
+    struct search *search = NULL;
+    int r = search_jobs(&search, world.engine, type, status, most, after);
+
+    return page_of(r, search, next);
+}
+
+static json_t *query_page(const struct query *query, size_t most, const char *after,
+                          char **next)
+{
+    struct search *search = NULL;
+    int r = search_query(&search, world.engine, query, most, after);
+
+    return page_of(r, search, next);
+}
+
 /* Ids of the rows, page by page; a new job comes between two pages. */
 static void read_pages(const char *text, size_t most, char *all, size_t size)
 {
@@ -52,7 +85,7 @@ static void read_pages(const char *text, size_t most, char *all, size_t size)
     size_t used = 0;
 
     do {
-        json_t *rows = engine_query_json(world.engine, query, most, cursor, &next), *row;
+        json_t *rows = query_page(query, most, cursor, &next), *row;
         size_t i;
 
         assert_non_null(rows);
@@ -100,12 +133,12 @@ static void pages_of_jobs_are_newest_first(void **state)
     char *next = NULL, *last = NULL;
 
     ten_jobs();
-    json_t *jobs = engine_jobs_json(world.engine, "", "completed", 6, NULL, &next);
+    json_t *jobs = jobs_page("", "completed", 6, NULL, &next);
     assert_int_equal(json_array_size(jobs), 6);
     assert_string_equal(json_string_value(json_object_get(json_array_get(jobs, 0), "jobId")),
                         "j9");
     json_decref(jobs);
-    jobs = engine_jobs_json(world.engine, NULL, NULL, 6, next, &last);
+    jobs = jobs_page(NULL, NULL, 6, next, &last);
     assert_int_equal(json_array_size(jobs), 4);
     assert_null(last);
     json_decref(jobs);
@@ -120,7 +153,7 @@ static void a_forged_cursor_is_none_of_ours(void **state)
 
     ten_jobs();
     for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++)
-        assert_null(engine_jobs_json(world.engine, "", "", 6, forged[i], &next));
+        assert_null(jobs_page("", "", 6, forged[i], &next));
 }
 
 static void a_job_is_told_as_the_hub_does(void **state)
