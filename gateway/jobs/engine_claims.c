@@ -180,7 +180,7 @@ void engine_share(struct engine *engine, const char *job_id, const char *status,
     if (engine_find_job(engine, job_id) || known_find(engine, job_id, NULL))
         return; /* nothing was forgotten */
     if (is_one_of(status, JOB_COMPLETED, JOB_FAILED, JOB_CANCELLED)) {
-        log_info("job %s: %s, says its retained share; remembered", job_id, status);
+        log_debug("job %s: %s, says its retained share; remembered", job_id, status);
         adopt(engine, job_id, now);
         return;
     }

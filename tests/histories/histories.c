@@ -423,6 +423,36 @@ static void revive(struct history *history)
         history->world.devices[i].dead = false;
 }
 
+/* At the end the card is lost. The broker still has the jobs and the shares, some of them as
+   they were while the job ran: nothing is done a second time. */
+static void lose_memory(struct history *history)
+{
+    struct world *world = &history->world;
+
+    tell(history, "the memory is lost");
+    world->report = NULL; /* the second outcome of a job that ran is another one */
+    world_forget(world);
+    for (size_t i = 0; i < history->job_count; i++) {
+        struct asked *asked = &history->jobs[i];
+        unsigned before[DEVICES_MOST];
+        bool completed = strstr(asked->share, "\"status\":\"completed\"");
+        const char *status = draw(history, 3) == 0 ? "running"
+                             : completed           ? "completed"
+                                                   : "cancelled";
+
+        memcpy(before, asked->obeyed, sizeof(before));
+        tell(history, "%s is %s, says its share", asked->id, status);
+        engine_share(world->engine, asked->id, status, world->now);
+        submit(history, asked);
+        world_finish(world);
+        for (size_t device = 0; device < history->devices; device++) {
+            if (asked->obeyed[device] != before[device])
+                wrong(history, "it was done again after the memory was lost", asked->id,
+                      device);
+        }
+    }
+}
+
 static void play(uint64_t seed, bool aloud, struct counts *counts)
 {
     struct history *history = calloc(1, sizeof(*history));
@@ -467,6 +497,7 @@ static void play(uint64_t seed, bool aloud, struct counts *counts)
         if (history->world.devices[i].mode == PULSE_VALUE && !has_failed(history, i))
             wrong(history, "a pulse was left on", "-", i);
     }
+    lose_memory(history);
     counts->histories++;
     counts->cuts += history->cuts;
     counts->again += history->again;

@@ -389,6 +389,14 @@ void world_cut(struct world *world, bool obeyed)
         world_line(world, i, true, "");
 }
 
+void world_forget(struct world *world)
+{
+    world->safe = world->cut_keeps = 0;
+    while (world->job_count > 0)
+        free(world->jobs[--world->job_count]);
+    world_cut(world, false);
+}
+
 void world_delivered(struct world *world, enum report_kind kind, const char *job_id,
                      const char *device_id)
 {

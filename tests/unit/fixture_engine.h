@@ -90,6 +90,8 @@ void world_line(struct world *world, size_t line, bool up, const char *why);
 /* The power goes and comes back at once: what was not safe is gone. `obeyed`: so was the frame
    that was on the wire. */
 void world_cut(struct world *world, bool obeyed);
+/* ... and comes back on an empty disk. */
+void world_forget(struct world *world);
 
 /* What the last such report told has arrived. */
 void world_delivered(struct world *world, enum report_kind kind, const char *job_id,
