@@ -20,7 +20,7 @@ FACTS = ("the_condition_holds_and_it_becomes_ready", "it_runs_as_its_own_user",
          "another_device_may_not_be_opened", "a_credential_can_be_read",
          "a_write_is_verified_on_a_line", "it_leaves_no_core_file",
          "https_is_answered_at_port_443", "nobody_without_a_key_is_let_in",
-         "it_stays_alive_while_it_is_well", "a_stopped_process_is_restarted_by_the_watchdog",
+         "the_journal_is_asked_by_line", "it_stays_alive_while_it_is_well", "a_stopped_process_is_restarted_by_the_watchdog",
          "a_killed_process_is_restarted", "https_is_answered_after_a_kill",
          "a_job_lives_through_a_kill", "a_job_lives_through_a_stop", "hangup_does_not_end_it",
          "it_stops_cleanly", "the_port_closes_with_the_gateway", "a_line_thread_has_real_time",
@@ -63,7 +63,7 @@ systemctl enable -q jobgate.socket
 systemctl start jobgate.service
 fact the_condition_holds_and_it_becomes_ready is ActiveState active
 fact it_runs_as_its_own_user status Uid: "$(id -u jobgate)"
-fact nobody_of_its_user_may_look_into_it owned "/proc/$(show MainPID)" "root:root 555"
+fact nobody_of_its_user_may_look_into_it owned "/proc/$(show MainPID)/environ" "root:root 400"
 fact it_has_no_capability status CapBnd: 0000000000000000
 fact its_state_and_runtime_folders_are_its_own eval 'owned /var/lib/jobgate "jobgate:jobgate 750" && owned /run/jobgate "jobgate:jobgate 750"'
 fact its_socket_is_for_the_group owned /run/jobgate/jobgate.sock "jobgate:jobgate 660"
@@ -76,6 +76,7 @@ fi
 fact a_credential_can_be_read in_sandbox credential
 fact a_write_is_verified_on_a_line verified
 fact it_leaves_no_core_file grep -q '^Max core file size *0 *0 ' "/proc/$(show MainPID)/limits"
+fact the_journal_is_asked_by_line eval 'journalctl --sync && journalctl -q -o cat JOBGATE_LINE=floor | grep -q "line floor: up"'
 fact https_is_answered_at_port_443 https 200
 fact nobody_without_a_key_is_let_in https 401
 sleep 5

@@ -1,0 +1,1 @@
+unit_test(log_fields jobgate_base)
