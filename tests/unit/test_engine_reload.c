@@ -291,7 +291,7 @@ static void a_rewired_line_is_changed_between_two_frames(void **state)
     world_run(&world, 10000);
     assert_true(world.lines[0].count > 0);
     struct copy *next = another();
-    next->site.lines[0].settings.baud = 19200;
+    next->site.lines[0].settings.baud = 9600;
     assert_true(reload(next) < SECONDS);
     assert_int_equal(world.lines[0].count, 0);
     world.lines[0].up = false;
