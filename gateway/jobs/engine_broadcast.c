@@ -114,20 +114,28 @@ bool broadcast_is_back(const struct line_state *line, const struct work *work)
     return line->cast_out && work->operation.unit == 0;
 }
 
-void broadcast_answer(struct engine *engine, size_t index, const struct work *work,
+void broadcast_leaves(struct engine *engine, size_t index)
+{
+    struct line_state *line = &engine->lines[index];
+
+    line->cast_out = true;
+    for (size_t i = 0; i < line->device_count; i++)
+        run_broadcasts(engine->devices[line->devices[i]].running->run);
+}
+
+void broadcast_answer(struct engine *engine, size_t index, const struct answer *answer,
                       struct moment now)
 {
     struct line_state *line = &engine->lines[index];
     uint64_t order = line->cast;
 
     line->cast_out = false;
-    if (work->answer.result == ANSWER_NOT_SENT)
-        return; /* it is asked for again */
-    line->cast = 0;
+    if (answer->result != ANSWER_NOT_SENT)
+        line->cast = 0; /* else it is asked for again */
     for (size_t i = 0; i < line->device_count; i++) {
         struct task *task = engine->devices[line->devices[i]].running;
 
         if (task && task->job->order == order && task->run->phase == PHASE_START)
-            run_broadcast(task->run, &work->answer, now);
+            run_broadcast(task->run, answer, now);
     }
 }

@@ -215,7 +215,7 @@ static struct work *hand_out_broadcast(struct engine *engine, const struct task 
     work->limits.timeout_us = engine->site->lines[index].broadcast_us;
     hand_out(engine, task->device, rank, true, work);
     work->operation.unit = 0;
-    engine->lines[index].cast_out = true;
+    broadcast_leaves(engine, index);
     return work;
 }
 
@@ -378,7 +378,7 @@ void engine_recalled(struct engine *engine, size_t index, struct work *work, str
     struct task *task = engine->devices[work->device].running;
 
     if (broadcast_is_back(&engine->lines[index], work))
-        engine->lines[index].cast_out = false;
+        broadcast_answer(engine, index, &(struct answer){.result = ANSWER_NOT_SENT}, now);
     else if (task && work->number == task->job->order)
         not_sent(task, now);
     work_free(work);
@@ -447,7 +447,7 @@ void engine_answer(struct engine *engine, size_t index, struct work *work, struc
     line->operations++;
     line->troubles += work->answer.result != ANSWER_DONE;
     if (broadcast_is_back(line, work)) {
-        broadcast_answer(engine, index, work, now);
+        broadcast_answer(engine, index, &work->answer, now);
     } else if (task && task->run && work->number == task->job->order) {
         struct facts facts = facts_of(engine, task, now);
         bool expecting = task->run->phase == PHASE_EXPECT;

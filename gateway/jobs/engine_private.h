@@ -422,7 +422,8 @@ bool broadcast_gather(struct engine *engine, const struct task *task, struct mom
 bool broadcast_is_due(struct engine *engine, const struct task *task,
                       struct operation *operation);
 bool broadcast_is_back(const struct line_state *line, const struct work *work);
-void broadcast_answer(struct engine *engine, size_t line, const struct work *work,
+void broadcast_leaves(struct engine *engine, size_t line);
+void broadcast_answer(struct engine *engine, size_t line, const struct answer *answer,
                       struct moment now);
 
 /* engine_wear.c */

@@ -128,6 +128,7 @@ void run_answer(struct run *run, const struct facts *facts, const struct answer 
                 struct moment now);
 /* The first step was sent to all devices of the line at once: what it holds now tells whether
    this one has obeyed. Where the frame was not sent whole it is written by itself. */
+void run_broadcasts(struct run *run); /* the frame is at the line */
 void run_broadcast(struct run *run, const struct answer *answer, struct moment now);
 /* Cancel or expiry: ends at the next step, a pulse is paid back first. */
 void run_stop(struct run *run, const struct stop *stop, struct moment now);

@@ -58,8 +58,10 @@ static enum result result_so_far(const struct run *run)
 {
     if (run->phase == PHASE_VERIFY && !run->doubted && !run->cast)
         return RESULT_WRITTEN;
-    return run->reached || (run->out && run->phase == PHASE_WRITE) ? RESULT_UNKNOWN
-                                                                   : RESULT_NOT_SENT;
+    return run->reached ||
+                   (run->out && (run->phase == PHASE_WRITE || run->phase == PHASE_START))
+               ? RESULT_UNKNOWN
+               : RESULT_NOT_SENT;
 }
 
 void run_line_down(struct run *run, const char *why, struct moment now)

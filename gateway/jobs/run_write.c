@@ -212,15 +212,23 @@ void run_broadcast(struct run *run, const struct answer *answer, struct moment n
 {
     const struct plan_step *step = run_step(run);
 
+    run->out = false;
     run->reached |= answer->reached;
-    if (answer->result != ANSWER_DONE)
+    if (answer->result != ANSWER_DONE) {
+        run_stop_step(run, now);
         return;
+    }
     run->begun = run->cast = true;
     run->answered_us = answer->ended_us;
     run_step_results(run, RESULT_UNKNOWN, CODE_NONE, NULL);
     keep_wrote(run);
     run->phase = PHASE_VERIFY;
     run->due_us = now.boot_us + (int64_t)step->settle_ms * 1000;
+}
+
+void run_broadcasts(struct run *run)
+{
+    run->out = true; /* as with a frame of its own: a stop waits for what becomes of it */
 }
 
 /* One that did not hear the broadcast is written to as if there had been none. */

@@ -1,8 +1,9 @@
 /*
  * Histories: the engine in a simulated world, driven by a seed: jobs, calls, patches, cancels,
  * redeliveries, dead and deaf devices, lines that go down, and power that goes at any moment.
- * What was not safe in the store is gone then; the frame on the wire was obeyed or not. The
- * broker comes and goes, and what it has not acknowledged is told again.
+ * In some a job over the line begins with a broadcast, in some the point wears. What was not
+ * safe in the store is gone then; the frame on the wire was obeyed or not. The broker comes and
+ * goes, and what it has not acknowledged is told again.
  *
  * After each history the outcomes are compared with what the devices saw. A seed that fails
  * ends the program and prints its story: the same seed tells the same story again.
@@ -50,6 +51,7 @@ struct history {
     struct link link;
     uint64_t number; /* of the last end that arrived for the first time */
     unsigned cuts, again;
+    unsigned wears[DEVICES_MOST]; /* frames that wrote to the point that wears */
     FILE *story;
     char *text; /* of the story, where it is not told aloud */
     size_t size;
@@ -98,6 +100,7 @@ static void on_obeyed(struct world *world, size_t device, const struct operation
 
     tell(history, "d%zu obeys: address %u = %u", device, operation->address,
          operation->words[0]);
+    history->wears[device] += operation->address == 100;
     for (size_t i = 0; i < history->job_count; i++) {
         for (uint16_t k = 0; k < operation->count; k++)
             history->jobs[i].obeyed[device] += operation->words[k] == history->jobs[i].value;
@@ -258,6 +261,25 @@ static void make_method(struct history *history)
     }
 }
 
+static void make_point(struct history *history)
+{
+    struct world *world = &history->world;
+    struct point *point = &world->fixture.points[WORLD_SETPOINT];
+
+    switch (draw(history, 4)) {
+    case 0:
+        point->broadcast = true;
+        world->site->lines[0].broadcast_us = 50000;
+        return;
+    case 1:
+        point->if_different = true;
+        point->max_writes_per_day = (uint32_t)(1 + draw(history, 6));
+        return;
+    default:
+        return;
+    }
+}
+
 static void submit(struct history *history, const struct asked *asked)
 {
     char json[600];
@@ -350,6 +372,10 @@ static void event(struct history *history)
     case 9:
         history->link.away = !history->link.away;
         tell(history, "the broker is %s", history->link.away ? "away" : "back");
+        return;
+    case 10:
+        device->aloof = !device->aloof;
+        tell(history, "%s %s broadcasts", device->id, device->aloof ? "ignores" : "hears");
         return;
     default:
         return;
@@ -469,6 +495,7 @@ static void play(uint64_t seed, bool aloud, struct counts *counts)
     history->world.asks_itself = true;
     history->link.room = 1 + draw(history, UNDERWAY_MOST);
     make_method(history);
+    make_point(history);
     for (size_t i = 0; i < history->devices; i++)
         history->world.devices[i].reboot_us = (int64_t)draw(history, SECONDS);
     world_open(&history->world);
@@ -496,6 +523,10 @@ static void play(uint64_t seed, bool aloud, struct counts *counts)
         /* A device that died in the middle is given up, and its outcome says so. */
         if (history->world.devices[i].mode == PULSE_VALUE && !has_failed(history, i))
             wrong(history, "a pulse was left on", "-", i);
+        /* What a restore owes goes beyond the limit. */
+        uint32_t most = history->world.fixture.points[WORLD_SETPOINT].max_writes_per_day;
+        if (most > 0 && history->method != METHOD_RESTORE && history->wears[i] > most)
+            wrong(history, "it was written more often than the point may be", "-", i);
     }
     lose_memory(history);
     counts->histories++;

@@ -353,7 +353,10 @@ static void cut_lines(struct world *world, bool obeyed)
         struct world_line *line = &world->lines[i];
         struct world_device *device;
 
-        if (line->count > 0 && obeyed && line->out[0]->operation.kind != OPERATION_READ) {
+        if (line->count > 0 && obeyed && line->out[0]->operation.unit == 0) {
+            obey_all(world, i, line->out[0], line->starts_us[0]);
+        } else if (line->count > 0 && obeyed &&
+                   line->out[0]->operation.kind != OPERATION_READ) {
             device = &world->devices[line->whose[0]];
             if (!device->dead && !device->exception &&
                 line->starts_us[0] >= device->silent_until_us)
