@@ -60,6 +60,21 @@ static void print_outcome(struct grid *grid, size_t column, const json_t *outcom
         grid_cell(grid, column, TONE_GOOD, "%s", text_of(outcome, "status"));
 }
 
+/* With what a pulse or a restore could not write back yet. */
+static void print_state(struct grid *grid, size_t column, const json_t *own)
+{
+    const char *state = text_of(own, "state");
+    const json_t *owed = json_object_get(own, "owed");
+
+    if (json_object_get(own, "claimedBy"))
+        grid_cell(grid, column, TONE_BAD, "claimed by %s", text_of(own, "claimedBy"));
+    else if (json_array_size(owed) > 0)
+        grid_cell(grid, column, TONE_BAD, "%s, owes %s", state,
+                  text_of(json_array_get(owed, 0), "point"));
+    else
+        grid_cell(grid, column, tone_of_state(state), "%s", state);
+}
+
 static void print_devices(json_t *devices)
 {
     struct terminal terminal = terminal_of(stdout);
@@ -79,11 +94,7 @@ static void print_devices(json_t *devices)
         grid_cell(&grid, 2, TONE_PLAIN, "%d",
                   (int)json_integer_value(json_object_get(own, "unit")));
         grid_cell(&grid, 3, TONE_PLAIN, "%s", text_of(own, "profile"));
-        if (json_object_get(own, "claimedBy"))
-            grid_cell(&grid, 4, TONE_BAD, "claimed by %s", text_of(own, "claimedBy"));
-        else
-            grid_cell(&grid, 4, tone_of_state(text_of(own, "state")), "%s",
-                      text_of(own, "state"));
+        print_state(&grid, 4, own);
         print_time(&grid, 5, text_of(own, "since"));
         print_outcome(&grid, 6, json_object_get(own, "lastOutcome"));
     }

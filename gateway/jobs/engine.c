@@ -81,6 +81,7 @@ void device_deinit(struct device_state *state)
     free(state->last_outcome);
     free(state->claimed_by);
     json_decref(state->last_patch);
+    json_decref(state->owed);
     wears_deinit(&state->wears);
 }
 

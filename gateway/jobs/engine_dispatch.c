@@ -92,15 +92,25 @@ static enum rank look_at(const struct engine *engine, const struct line_state *l
                          struct moment now, struct choice *choice, int64_t *when)
 {
     const struct device_state *state = &engine->devices[choice->device];
+    int64_t owed_us = MOMENT_NEVER;
 
-    choice->task = next_of_device(engine, line, choice->device, now, when);
-    if (choice->task) {
-        choice->turn = state->served;
-        return rank_of(engine, choice->task);
+    choice->turn = state->served;
+    if (debts_due(engine, choice->device, now, &owed_us) && owed_us == 0) {
+        *when = 0;
+        choice->task = NULL;
+        return RANK_STEP;
     }
+    choice->task = next_of_device(engine, line, choice->device, now, when);
+    if (choice->task)
+        return rank_of(engine, choice->task);
     if (state->out || state->running || state->first || state->held || engine->stopping)
         return RANK_COUNT;
-    return device_own(engine, choice->device, now, &choice->turn, when);
+    enum rank rank = device_own(engine, choice->device, now, &choice->turn, when);
+    if (owed_us != MOMENT_NEVER && (rank == RANK_COUNT || *when > owed_us)) {
+        *when = owed_us;
+        return RANK_STEP;
+    }
+    return rank;
 }
 
 /* The first of each rank; bit n of the return: rank n has one. */
@@ -331,7 +341,7 @@ static struct work *next_work(struct engine *engine, struct line_state *line, st
             turn_took(&line->turn, ready, rank);
             return work;
         }
-        if (!choice->task)
+        if (!choice->task && rank != RANK_STEP)
             return NULL; /* out of memory */
     }
     return NULL;
@@ -454,6 +464,7 @@ void engine_answer(struct engine *engine, size_t index, struct work *work, struc
 
         struct progress was = progress_of(task->run);
         run_answer(task->run, &facts, &work->answer, now);
+        debts_stand(engine, task);
         if (expecting)
             move_gate(engine, line, &work->answer, now);
         device_judge(engine, work, expecting, now);

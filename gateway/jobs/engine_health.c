@@ -59,6 +59,7 @@ void device_set_health(struct engine *engine, size_t device, enum health health,
         return;
     state->health = health;
     state->since_ms = now.wall_ms;
+    state->owed_us = now.boot_us;
     report_state(engine, device);
 }
 
@@ -130,6 +131,9 @@ bool device_own_work(struct engine *engine, size_t device, enum rank rank, struc
 
     work->number = OWN_WORK;
     engine->devices[device].polling = rank == RANK_POLL;
+    engine->devices[device].pays = rank == RANK_STEP;
+    if (rank == RANK_STEP)
+        return debts_work(engine, device, work);
     if (rank == RANK_POLL)
         return poll_work(engine, device, work);
     work->limits.timeout_us = health_probe_timeout_us(
@@ -143,7 +147,9 @@ void device_own_answer(struct engine *engine, struct work *work, struct moment n
     const struct answer *answer = &work->answer;
 
     device_judge(engine, work, false, now);
-    if (state->polling)
+    if (state->pays)
+        debts_answer(engine, work, now);
+    else if (state->polling)
         poll_answer(engine, work, now);
     else if (answer->result == ANSWER_BAD_REPLY)
         health_put_off(&state->learned, now.boot_us, answer->ended_us - answer->started_us);

@@ -118,7 +118,8 @@ static bool is_worth_a_record(const struct plan *plan)
 
 void keep_handed(struct engine *engine, const struct task *task)
 {
-    if (!task->own_plan && !is_worth_a_record(task->run->plan))
+    /* Of a call it may be told before it ends. */
+    if (!task->own_plan && !task->job->call && !is_worth_a_record(task->run->plan))
         return;
     json_t *kept = json_pack("{s:I}", "started", (json_int_t)task->started_ms);
     json_t *names = json_array();
@@ -146,12 +147,12 @@ uint64_t keep_twin(struct engine *engine, size_t device)
 {
     const struct device_state *state = &engine->devices[device];
     const struct twin *twin = &state->twin;
-    json_t *kept =
-        json_pack("{s:O*, s:O*, s:O*, s:O*, s:I, s:I, s:I, s:I}", "desired", twin->desired,
-                  "reported", twin->reported, "tags", twin->tags, "patch", state->last_patch,
-                  "desiredVersion", (json_int_t)twin->desired_version, "reportedVersion",
-                  (json_int_t)twin->reported_version, "tagsVersion",
-                  (json_int_t)twin->tags_version, "applied", (json_int_t)twin->applied_version);
+    json_t *kept = json_pack(
+        "{s:O*, s:O*, s:O*, s:O*, s:O*, s:I, s:I, s:I, s:I}", "desired", twin->desired,
+        "reported", twin->reported, "tags", twin->tags, "patch", state->last_patch, "owed",
+        state->owed, "desiredVersion", (json_int_t)twin->desired_version, "reportedVersion",
+        (json_int_t)twin->reported_version, "tagsVersion", (json_int_t)twin->tags_version,
+        "applied", (json_int_t)twin->applied_version);
 
     if (twin->hub_version != 0) {
         json_object_set_new(kept, "hubVersion", json_integer(twin->hub_version));

@@ -137,7 +137,12 @@ struct device_state {
     struct twin twin;
     uint64_t twin_number; /* recalled: of the record that told the twin */
     json_t *last_patch;   /* the last desired patch taken from the broker */
-    struct wears wears;   /* what was written to its points that wear */
+    json_t *owed;    /* points to be written back: {NAME: {words, since, jobId}}, or NULL */
+    int64_t owed_us; /* when that is tried next */
+    int64_t owed_pause_us; /* since it failed last; 0: it has not */
+    size_t paying;         /* the point that was written back last */
+    bool pays;             /* the operation of its own that is out does that */
+    struct wears wears;    /* what was written to its points that wear */
     bool reported_due;
     int64_t reported_us; /* earliest next reported document */
 };
@@ -429,6 +434,9 @@ void broadcast_answer(struct engine *engine, size_t line, const struct answer *a
 /* engine_wear.c */
 int64_t wear_now_us(const struct engine *engine, struct moment now);
 void wear_count(struct engine *engine, struct task *task, struct moment now);
+/* One write that no task asks for; the record's number. */
+uint64_t wear_count_point(struct engine *engine, size_t device, const struct point *point,
+                          struct moment now);
 /* Before the first frame. False: not all that the task writes may be written today. */
 bool wear_allows(struct engine *engine, const struct task *task, const struct facts *facts,
                  struct moment now, enum code *code, char *text, size_t size);
@@ -457,6 +465,16 @@ enum rank device_own(const struct engine *engine, size_t device, struct moment n
                      uint64_t *turn, int64_t *when);
 bool device_own_work(struct engine *engine, size_t device, enum rank rank, struct work *work);
 void device_own_answer(struct engine *engine, struct work *work, struct moment now);
+
+/* engine_debts.c */
+/* At the end of a run: what it leaves owed, and what is owed no more. */
+void debts_settle(struct engine *engine, const struct task *task, struct moment now);
+/* What is owed to a point is what it held before, whatever it is found to hold. */
+void debts_stand(const struct engine *engine, struct task *task);
+bool debts_due(const struct engine *engine, size_t device, struct moment now, int64_t *when);
+bool debts_work(struct engine *engine, size_t device, struct work *work);
+void debts_answer(struct engine *engine, const struct work *work, struct moment now);
+json_t *debts_json(const struct engine *engine, size_t device); /* NULL: nothing is owed */
 
 /* engine_poll.c */
 int polls_open(struct engine *engine, struct moment now);

@@ -222,6 +222,8 @@ static void recall_twin(struct engine *engine, const struct record *record, cons
     if (!file_tags || json_equal(file_tags, engine->site->devices[index].tags))
         twin->tags = json_incref(json_object_get(kept, "tags"));
     state->last_patch = json_incref(json_object_get(kept, "patch"));
+    json_decref(state->owed);
+    state->owed = json_incref(json_object_get(kept, "owed"));
     twin->desired_version = number(kept, "desiredVersion");
     twin->reported_version = number(kept, "reportedVersion");
     twin->tags_version = number(kept, "tagsVersion");

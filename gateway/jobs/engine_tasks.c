@@ -372,6 +372,7 @@ void task_end(struct engine *engine, struct task *task, struct moment now)
     enum task_state state = task->code == CODE_NONE       ? TASK_COMPLETED
                             : task->code == CODE_CANCELED ? TASK_CANCELED
                                                           : TASK_FAILED;
+    debts_settle(engine, task, now);
     /* The run is done with before anything is reported: reports look at the device's state. */
     free_run(task);
     finish(engine, task, state, payload, text, reported, now);

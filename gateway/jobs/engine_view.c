@@ -143,6 +143,9 @@ static json_t *device_json(struct engine *engine, size_t index)
     json_t *wear = wear_json(engine, index);
     if (wear)
         json_object_set_new(own, "writesToday", wear);
+    json_t *owed = debts_json(engine, index);
+    if (owed)
+        json_object_set_new(own, "owed", owed);
     json_object_set(object, "tags", (json_t *)(uintptr_t)device_tags(engine, index));
     json_object_set_new(object, "jobgate", own);
     return object;

@@ -31,12 +31,15 @@ static uint64_t keep_wear(struct engine *engine, size_t device, struct moment no
    too few. */
 void wear_count(struct engine *engine, struct task *task, struct moment now)
 {
-    const struct point *point = run_wears(task->run);
+    run_counted(task->run, wear_count_point(engine, task->device, run_wears(task->run), now));
+}
 
-    if (wears_add(&engine->devices[task->device].wears, point->name, wear_now_us(engine, now)) <
-        0)
+uint64_t wear_count_point(struct engine *engine, size_t device, const struct point *point,
+                          struct moment now)
+{
+    if (wears_add(&engine->devices[device].wears, point->name, wear_now_us(engine, now)) < 0)
         abort(); /* what cannot be counted must not be sent */
-    run_counted(task->run, keep_wear(engine, task->device, now));
+    return keep_wear(engine, device, now);
 }
 
 bool wear_allows(struct engine *engine, const struct task *task, const struct facts *facts,

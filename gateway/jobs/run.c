@@ -55,6 +55,12 @@ void reading_keep(struct reading *reading, const struct plan_item *item,
         reading_set(reading, answer->words + item->offset, item->count);
 }
 
+void run_know_before(struct run *run, size_t point, const uint16_t *words, uint16_t count)
+{
+    if (run->before && run->before[point].known)
+        reading_set(&run->before[point], words, count);
+}
+
 int run_init(struct run *run, const struct site *site, const struct plan *plan, size_t device,
              struct moment now)
 {

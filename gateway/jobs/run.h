@@ -46,6 +46,7 @@ struct point_result {
     struct reading wrote, holds;
     int64_t at_ms;     /* wall clock of the read-back */
     bool restored;     /* the value from before was written back */
+    bool owed;         /* ... should have been, and was not */
     enum result worst; /* of the steps before that wrote this point */
 };
 
@@ -144,6 +145,13 @@ char *run_journal(const struct run *run);
 /* The run began before a restart: its present step's frame may have left. */
 void run_maybe_begun(struct run *run);
 int run_resume(struct run *run, const char *journal, bool in_doubt, struct moment now);
+
+const uint16_t *reading_words(const struct reading *reading);
+/* What a point held before, where the run has read that. */
+void run_know_before(struct run *run, size_t point, const uint16_t *words, uint16_t count);
+/* Writes back to a point what it held before. */
+void run_back_operation(const struct profile *profile, size_t point, const uint16_t *words,
+                        struct operation *operation);
 
 bool run_is_repeat(const struct run *run); /* what it wants next is a try after a failed one */
 bool run_is_readback(const struct run *run);

@@ -115,8 +115,10 @@ void run_owe(struct run *run, const char *why)
         if (step->kind != PLAN_RETURN || step->item_count == 0)
             continue;
         result = &run->results[step->items[0].result];
-        if (result->result != RESULT_NOT_SENT && !result->restored)
-            result_set(result, RESULT_UNKNOWN, CODE_OUTCOME_UNKNOWN, text);
+        if (result->result == RESULT_NOT_SENT || result->restored)
+            continue;
+        result_set(result, RESULT_UNKNOWN, CODE_OUTCOME_UNKNOWN, text);
+        result->owed = true;
     }
     run_set_error(run, CODE_OUTCOME_UNKNOWN, text);
     run->owed = false;
@@ -131,7 +133,8 @@ static void answer_return(struct run *run, const struct facts *facts,
     if (trouble_of(answer) != TROUBLE_NONE) {
         unsigned tries = run->tries + 1;
         char text[240];
-        bool last = trouble_of(answer) == TROUBLE_REFUSED || tries >= facts->tries;
+        bool last = trouble_of(answer) == TROUBLE_REFUSED || facts->known_dead ||
+                    tries >= facts->tries;
 
         if (last) {
             sentence_trouble(text, sizeof(text), run->site, run->device, &step->operation,
@@ -158,6 +161,7 @@ static void answer_restore(struct run *run, const struct facts *facts,
         return;
     }
     run->results[run->restore_left - 1].restored = trouble == TROUBLE_NONE;
+    run->results[run->restore_left - 1].owed = trouble != TROUBLE_NONE;
     run->tries = 0;
     run->restore_left--;
 }
@@ -173,7 +177,8 @@ static void answer_probe(struct run *run, const struct facts *facts,
                          const struct answer *answer, struct moment now)
 {
     if (!answer_is_the_devices(answer)) {
-        run_again_or_fail(run, facts, answer, RESULT_NOT_SENT, now);
+        run_again_or_fail(run, facts, answer, run->reached ? RESULT_UNKNOWN : RESULT_NOT_SENT,
+                          now);
         return;
     }
     run_count_try(run);

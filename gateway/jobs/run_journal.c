@@ -58,11 +58,11 @@ static json_t *readings_json(const struct reading *readings, size_t count)
 
 static json_t *result_json(const struct point_result *result)
 {
-    return json_pack("{s:i, s:i, s:s*, s:o, s:o, s:I, s:b, s:i}", "result", (int)result->result,
-                     "code", (int)result->code, "text", result->text, "wrote",
-                     words_json(&result->wrote), "holds", words_json(&result->holds), "at",
-                     (json_int_t)result->at_ms, "restored", (int)result->restored, "worst",
-                     (int)result->worst);
+    return json_pack("{s:i, s:i, s:s*, s:o, s:o, s:I, s:b, s:b, s:i}", "result",
+                     (int)result->result, "code", (int)result->code, "text", result->text,
+                     "wrote", words_json(&result->wrote), "holds", words_json(&result->holds),
+                     "at", (json_int_t)result->at_ms, "restored", (int)result->restored, "owed",
+                     (int)result->owed, "worst", (int)result->worst);
 }
 
 char *run_journal(const struct run *run)
@@ -130,6 +130,7 @@ static void recall_result(struct point_result *result, const json_t *kept)
     recall_reading(&result->holds, json_object_get(kept, "holds"));
     result->at_ms = number(kept, "at");
     result->restored = flag(kept, "restored");
+    result->owed = flag(kept, "owed");
     result->worst = (enum result)number(kept, "worst");
 }
 
@@ -204,7 +205,7 @@ void run_maybe_begun(struct run *run)
     const struct plan_step *step = run_step(run);
 
     run->begun = true;
-    run->reached = step && step->kind == PLAN_WRITE && step->class == CLASS_STATE;
+    run->reached |= step && step->kind == PLAN_WRITE && step->class == CLASS_STATE;
 }
 
 int run_resume(struct run *run, const char *journal, bool in_doubt, struct moment now)
@@ -219,6 +220,9 @@ int run_resume(struct run *run, const char *journal, bool in_doubt, struct momen
     if (in_doubt && step && step->kind == PLAN_WRITE && step->class != CLASS_STATE &&
         !step->repeatable) {
         doubt(run, now);
+    } else if (in_doubt && step && step->kind == PLAN_WRITE && step->class != CLASS_STATE) {
+        run->begun = run->reached = true; /* it is sent again, if the device is there */
+        run->owed |= step->class == CLASS_PULSE;
     } else if (run->phase != PHASE_RESTORE && knows_before(run)) {
         run->phase = PHASE_DOUBT;
     }

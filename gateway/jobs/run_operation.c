@@ -4,18 +4,16 @@
 
 #include <string.h>
 
-/* Writes what the point held before. */
-static void back_operation(const struct run *run, size_t point_index,
-                           struct operation *operation)
+void run_back_operation(const struct profile *profile, size_t index, const uint16_t *words,
+                        struct operation *operation)
 {
-    const struct point *point = run_point(run, point_index);
-    const uint16_t *words = reading_words(&run->before[point_index]);
+    const struct point *point = &profile->points[index];
 
     *operation = (struct operation){.kind = OPERATION_WRITE,
                                     .table = point->table,
                                     .address = point->address,
                                     .count = point->count,
-                                    .function = plan_write_function(run_profile(run), point)};
+                                    .function = plan_write_function(profile, point)};
     if (point->bit_count > 0) {
         uint16_t mask = (uint16_t)(((1u << point->bit_count) - 1) << point->bit_low);
 
@@ -25,6 +23,11 @@ static void back_operation(const struct run *run, size_t point_index,
         return;
     }
     memcpy(operation->words, words, point->count * sizeof(*words));
+}
+
+static void back_operation(const struct run *run, size_t point, struct operation *operation)
+{
+    run_back_operation(run_profile(run), point, reading_words(&run->before[point]), operation);
 }
 
 /* The next written point whose value before is known; false when nothing is left to restore. */

@@ -50,7 +50,6 @@ void run_interrupt(struct run *run);
 void run_step_results(struct run *run, enum result value, enum code code, const char *text);
 void result_set(struct point_result *result, enum result value, enum code code,
                 const char *text);
-const uint16_t *reading_words(const struct reading *reading);
 void reading_set(struct reading *reading, const uint16_t *words, uint16_t count);
 void reading_keep(struct reading *reading, const struct plan_item *item,
                   const struct answer *answer);

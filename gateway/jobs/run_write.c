@@ -290,7 +290,8 @@ void run_answer_compare(struct run *run, const struct facts *facts, const struct
     const struct plan_step *step = run_step(run);
 
     if (trouble_of(answer) != TROUBLE_NONE) {
-        run_again_or_fail(run, facts, answer, RESULT_NOT_SENT, now);
+        run_again_or_fail(run, facts, answer, run->reached ? RESULT_UNKNOWN : RESULT_NOT_SENT,
+                          now);
         return;
     }
     run_count_try(run);

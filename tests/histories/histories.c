@@ -434,15 +434,6 @@ static void judge(struct history *history, const struct asked *asked, size_t dev
         wrong(history, "it is said not to have been sent, and was obeyed", asked->id, device);
 }
 
-static bool has_failed(const struct history *history, size_t device)
-{
-    bool failed = false;
-
-    for (size_t i = 0; i < history->job_count; i++)
-        failed |= strstr(history->jobs[i].told[device], "\"failed\"") != NULL;
-    return failed;
-}
-
 static void revive(struct history *history)
 {
     for (size_t i = 0; i < history->devices; i++)
@@ -512,7 +503,7 @@ static void play(uint64_t seed, bool aloud, struct counts *counts)
             submit(history, &history->jobs[i]);
     }
     world_finish(&history->world);
-    world_run(&history->world, 2 * SECONDS);
+    world_run(&history->world, (history->method == METHOD_PULSE ? 310 : 2) * SECONDS);
     while (history->link.behind || history->link.count > 0)
         link_run(history, UNDERWAY_MOST);
     for (size_t i = 0; i < history->job_count; i++) {
@@ -520,8 +511,8 @@ static void play(uint64_t seed, bool aloud, struct counts *counts)
             judge(history, &history->jobs[i], device, counts);
     }
     for (size_t i = 0; i < history->devices; i++) {
-        /* A device that died in the middle is given up, and its outcome says so. */
-        if (history->world.devices[i].mode == PULSE_VALUE && !has_failed(history, i))
+        /* Its task may be over: what a device owes that died in the middle is paid later. */
+        if (history->world.devices[i].mode == PULSE_VALUE)
             wrong(history, "a pulse was left on", "-", i);
         /* What a restore owes goes beyond the limit. */
         uint32_t most = history->world.fixture.points[WORLD_SETPOINT].max_writes_per_day;
