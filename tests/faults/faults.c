@@ -22,6 +22,7 @@ struct wishes {
     int32_t disk_errno; /* of what is written to the database; 0: it is written */
     int32_t sync_ms;    /* how long a flush takes */
     int64_t wall_ms;    /* added to the time of day */
+    int64_t no_memory;  /* not 0: no allocation succeeds */
 };
 
 enum { FDS = 1024 };
@@ -60,6 +61,10 @@ __attribute__((constructor)) static void begin(void)
 
 static bool has_none(void)
 {
+    if (wishes->no_memory) {
+        errno = ENOMEM;
+        return true;
+    }
     if (!__atomic_load_n(&counts, __ATOMIC_RELAXED))
         return false;
     unsigned long number = __atomic_add_fetch(&allocations, 1, __ATOMIC_RELAXED);

@@ -24,7 +24,8 @@ FACTS = ("the_condition_holds_and_it_becomes_ready", "it_runs_as_its_own_user",
          "a_killed_process_is_restarted", "https_is_answered_after_a_kill",
          "a_job_lives_through_a_kill", "a_job_lives_through_a_stop", "hangup_does_not_end_it",
          "it_stops_cleanly", "the_port_closes_with_the_gateway", "a_line_thread_has_real_time",
-         "a_bad_site_is_not_tried_again")
+         "a_bad_site_is_not_tried_again",
+         "callers_of_a_bad_site_do_not_start_it_for_ever", "a_mended_site_has_its_port_again")
 
 SCRIPT = r"""
 exec >/opt/it/result 2>/opt/it/errors
@@ -111,6 +112,14 @@ echo 'nonsense' >>/etc/jobgate/jobgate.conf
 systemctl start jobgate.service
 sleep 4
 fact a_bad_site_is_not_tried_again eval 'is ActiveState failed && is ExecMainStatus 2'
+https 200 2>/dev/null # its caller starts it again, by the socket
+sleep 3
+begun=$(journalctl -q -o cat -u jobgate.service | grep -c '^Starting jobgate')
+sleep 3
+fact callers_of_a_bad_site_do_not_start_it_for_ever [ "$(journalctl -q -o cat -u jobgate.service | grep -c '^Starting jobgate')" = "$begun" ]
+sed -i '$d' /etc/jobgate/jobgate.conf
+systemctl restart jobgate.service
+fact a_mended_site_has_its_port_again https 200
 journalctl -q --no-pager -u 'jobgate*' -u 'probe*' >/opt/it/journal
 """
 

@@ -6,6 +6,7 @@ one without sanitizers.
 import contextlib
 import datetime
 import errno
+import http.client
 import os
 import pathlib
 import random
@@ -34,13 +35,13 @@ class Wishes:
 
     def __init__(self, folder):
         self.path = folder / "wishes"
-        self.disk, self.sync_ms, self.wall_ms = 0, 0, 0
+        self.disk, self.sync_ms, self.wall_ms, self.no_memory = 0, 0, 0, 0
         self.wish()
 
     def wish(self, **wishes):
         self.__dict__.update(wishes)
         with open(self.path, "r+b" if self.path.exists() else "wb") as file:  # stays the same file
-            file.write(struct.pack("iiq", self.disk, self.sync_ms, self.wall_ms))
+            file.write(struct.pack("iiqq", self.disk, self.sync_ms, self.wall_ms, self.no_memory))
 
     @property
     def env(self):
@@ -172,6 +173,24 @@ def test_a_start_without_memory_is_refused_with_a_sentence_or_works(faulty, numb
         child.kill()
         child.wait()
     faulty.start()
+    assert faulty.api.write("room-1", setpoint=20)[0] == 200
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.03, 0.08, 0.15])
+def test_memory_that_runs_out_costs_a_restart_at_most(faulty, after_s):
+    assert faulty.api.submit("poor", **COMFORT)[0] == 200
+    time.sleep(after_s)
+    faulty.wishes.wish(no_memory=1)
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        faulty.api.ask("GET", "/jobgate/v1/status", limit=1)
+    time.sleep(0.2)
+    faulty.wishes.wish(no_memory=0)
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        faulty.api.ask("GET", "/jobgate/v1/status", limit=5)
+    if not faulty.gateway.is_running():  # as the service manager does
+        faulty.start()
+    assert faulty.api.finished("poor")["deviceJobStatistics"]["deviceCount"] == 3
+    assert len(faulty.api.outcomes("poor")) == 3
     assert faulty.api.write("room-1", setpoint=20)[0] == 200
 
 
