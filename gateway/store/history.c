@@ -13,12 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 struct history {
     struct queue *asked, *answered;
-    int end_fd;
+    int end_fd, ended_fd;
     atomic_bool ending;
     pthread_t thread;
     bool started;
@@ -76,6 +75,7 @@ static void *history_main(void *arg)
         if (queue_give(history->answered, look) != 0)
             abort();
     }
+    eventfd_write(history->ended_fd, 1);
     return NULL;
 }
 
@@ -89,7 +89,10 @@ int history_open(struct history **ret, const char *folder)
     if (!history)
         return -ENOMEM;
     history->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    r = history->end_fd < 0 ? -errno : history_read_new(&history->reader, folder);
+    history->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    r = history->end_fd < 0 || history->ended_fd < 0 ? -EMFILE : 0;
+    if (r == 0)
+        r = history_read_new(&history->reader, folder);
     if (r == 0)
         r = queue_new(&history->asked, HISTORY_WAITING_MOST);
     if (r == 0)
@@ -115,20 +118,21 @@ static void drop_all(struct queue *queue)
     queue_free(queue);
 }
 
-enum { END_PATIENCE_S = 2 };
+enum { END_PATIENCE_MS = 2000 };
 
 /* False: it hangs in the disk, and what it holds has to stay. */
 static bool end(struct history *history)
 {
-    struct timespec until;
+    struct pollfd ended = {.fd = history->ended_fd, .events = POLLIN};
 
     if (!history->started)
         return true;
     atomic_store(&history->ending, true);
     eventfd_write(history->end_fd, 1);
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += END_PATIENCE_S;
-    return pthread_clockjoin_np(history->thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+    if (poll(&ended, 1, END_PATIENCE_MS) != 1)
+        return false;
+    pthread_join(history->thread, NULL);
+    return true;
 }
 
 void history_free(struct history *history)
@@ -144,6 +148,8 @@ void history_free(struct history *history)
     history_read_free(history->reader);
     if (history->end_fd >= 0)
         close(history->end_fd);
+    if (history->ended_fd >= 0)
+        close(history->ended_fd);
     free(history);
 }
 
