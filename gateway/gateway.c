@@ -255,7 +255,7 @@ void gateway_stop(struct gateway *gateway)
     if (gateway->settings.links)
         sd_notify(0, "STOPPING=1");
     if (gateway_is_durable(gateway))
-        engine_pause(gateway->engine);
+        engine_pause(gateway->engine, gateway_now(gateway));
     else
         engine_stop(gateway->engine, gateway_now(gateway));
     engine_safe(gateway->engine, store_safe(gateway->store), gateway_now(gateway));

@@ -154,6 +154,8 @@ int64_t engine_wake_us(const struct engine *engine, struct moment now)
             line->wake_us < wake)
             wake = line->wake_us;
     }
+    if (polled_wake_us(engine) < wake)
+        wake = polled_wake_us(engine);
     if (shelf_wake_us(engine) < wake)
         wake = shelf_wake_us(engine);
     for (size_t i = 0; engine->reported_due > 0 && i < engine->site->device_count; i++) {
@@ -174,8 +176,9 @@ int64_t engine_newest_ms(const struct engine *engine)
     return engine->newest_ms;
 }
 
-void engine_pause(struct engine *engine)
+void engine_pause(struct engine *engine, struct moment now)
 {
+    polled_keep(engine, now);
     engine->stopping = engine->paused = true;
 }
 

@@ -113,7 +113,7 @@ struct look *engine_take_look(struct engine *engine);
 /* Boot clock; MOMENT_NEVER: no timer. */
 int64_t engine_wake_us(const struct engine *engine, struct moment now);
 /* Pause: nothing new goes to the lines; what was accepted goes on after the next start. */
-void engine_pause(struct engine *engine);
+void engine_pause(struct engine *engine, struct moment now);
 /* Stop, where nothing survives: what has not begun ends cancelled, what has begun ends at its
    next step, pulses are paid back. The gateway goes on until engine_is_idle(), or as long as it
    can wait. */

@@ -109,4 +109,5 @@ void engine_tick(struct engine *engine, struct moment now)
     reported_tick(engine, now);
     jobs_forget_old(engine, now);
     shelf_tick(engine, now);
+    polled_tick(engine, now);
 }

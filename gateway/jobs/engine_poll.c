@@ -159,8 +159,8 @@ static bool has_moved(const struct point *point, const uint16_t *words, const ui
 }
 
 /* A property that was written keeps its acknowledgement beside the value. */
-static void tell(struct engine *engine, size_t device, const struct point *point,
-                 const json_t *value)
+void poll_tell(struct engine *engine, size_t device, const struct point *point,
+               const json_t *value)
 {
     struct twin *twin = &engine->devices[device].twin;
     const json_t *reported = twin->reported ? twin_find(twin->reported, point->property) : NULL;
@@ -188,7 +188,7 @@ static bool take_item(struct engine *engine, size_t device, const struct poll_re
     bool moved = value && (!*known || has_moved(point, words, told, value));
 
     if (moved) {
-        tell(engine, device, point, value);
+        poll_tell(engine, device, point, value);
         memcpy(told, words, point->count * sizeof(*told));
         *known = 1;
     }
@@ -219,8 +219,10 @@ static void take_values(struct engine *engine, size_t device, const struct poll_
         for (size_t i = 0; i < read->item_count; i++)
             moved |= take_item(engine, device, read, read->first + i, answer, all);
     }
-    if (moved)
+    if (moved) {
         reported_changed(engine, device, now);
+        polled_moved(engine, device, now);
+    }
     if (json_object_size(all) > 0)
         report_values(engine, device, all, moved, now);
     json_decref(all);

@@ -128,7 +128,8 @@ struct device_state {
     uint16_t
         *words;    /* what was told last: the plan's words, then for each item if it is known */
     size_t polled; /* the block that is out */
-    bool polling;  /* ... or was last; else it was a probe */
+    bool polled_moved; /* since polled values were kept last */
+    bool polling;      /* ... or was last; else it was a probe */
     enum health health;
     char *claimed_by;     /* another living gateway, or NULL */
     uint64_t claim_round; /* when that was heard last */
@@ -266,6 +267,8 @@ struct engine {
     size_t old_at;
     bool old_asked;
     int64_t shelf_us, purge_us;
+    bool polled_moved;                       /* of some device */
+    int64_t polled_us;                       /* when they are kept */
     char *early_cancels[EARLY_CANCELS_MOST]; /* cancels that came before their job */
     size_t early_next;
     struct left_share left[LEFT_SHARES_MOST];
@@ -486,6 +489,16 @@ enum rank poll_due(const struct engine *engine, size_t device, struct moment now
                    uint64_t *turn, int64_t *when);
 bool poll_work(struct engine *engine, size_t device, struct work *work);
 void poll_answer(struct engine *engine, const struct work *work, struct moment now);
+/* Into the twin: what a point holds. */
+void poll_tell(struct engine *engine, size_t device, const struct point *point,
+               const json_t *value);
+
+/* engine_polled.c */
+void polled_moved(struct engine *engine, size_t device, struct moment now);
+void polled_keep(struct engine *engine, struct moment now); /* what has moved */
+void polled_tick(struct engine *engine, struct moment now);
+int64_t polled_wake_us(const struct engine *engine);
+void polled_recall(struct engine *engine, size_t device, const json_t *kept);
 
 /* engine_overload.c */
 void overload_open(struct engine *engine, size_t line);

@@ -255,6 +255,7 @@ void engine_recall(struct engine *engine, const struct record *record)
     json_t *kept = record->text ? json_loads(record->text, JSON_DECODE_ANY, NULL) : NULL;
     struct job *job = NULL;
     struct task *task;
+    size_t device;
 
     if (record->number > engine->number)
         engine->number = engine->safe = record->number;
@@ -310,6 +311,9 @@ void engine_recall(struct engine *engine, const struct record *record)
         known_add(engine, record->job_id, strtoull(record->text, NULL, 10));
         break;
     case RECORD_POLLED:
+        if ((device = site_device(engine->site, record->device_id)) != SITE_NONE)
+            polled_recall(engine, device, kept);
+        break;
     case RECORD_PURGE:
         break;
     case RECORD_CLOCK:

@@ -40,7 +40,7 @@ enum record_kind {
                            knows it */
     RECORD_SHELVED = 15, /* job_id, which is over: text is what the outside sees of it. From now
                             on only the history has it; comes out with text: its fingerprint */
-    RECORD_POLLED = 16,  /* device_id: its polled values; text: see docs/architecture.md */
+    RECORD_POLLED = 16,  /* device_id: its polled values */
     RECORD_PURGE = 17,   /* job_id: `step` of its tasks' records are no longer wanted */
     RECORD_WEAR = 18,    /* device_id: writes to its points that wear, before one is sent */
     RECORD_UNCLEARED =

@@ -341,6 +341,147 @@ static void a_written_property_keeps_its_acknowledgement(void **state)
     world_deinit(&world);
 }
 
+/* --- over restarts --- */
+
+/* Records of polled values, and their bytes. */
+static size_t kept_polled(const struct world *world, size_t *bytes)
+{
+    size_t count = 0;
+
+    *bytes = 0;
+    for (size_t i = 0; i < world->log_count; i++) {
+        if (world->log[i]->kind != RECORD_POLLED)
+            continue;
+        count++;
+        *bytes += strlen(world->log[i]->text);
+    }
+    return count;
+}
+
+static void a_day_of_polls(struct world *world, size_t devices)
+{
+    start(world, devices, 60000);
+    world->survives = true;
+    world_open(world);
+    for (int hour = 0; hour < 24; hour++) {
+        for (size_t i = 0; i < devices; i++)
+            world->devices[i].setpoint = (uint16_t)(20 + hour);
+        world_run(world, 3600 * SECONDS);
+    }
+}
+
+static void polled_values_are_kept_once_an_hour(void **state)
+{
+    (void)state;
+    struct world world;
+    size_t bytes;
+
+    a_day_of_polls(&world, 4);
+    assert_in_range(kept_polled(&world, &bytes), 4 * 22, 4 * 24);
+    world_deinit(&world);
+}
+
+static void a_value_that_does_not_move_is_kept_once(void **state)
+{
+    (void)state;
+    struct world world;
+    size_t bytes;
+
+    start(&world, 1, 60000);
+    world.survives = true;
+    world_open(&world);
+    world_run(&world, 86400 * SECONDS);
+    assert_int_equal(kept_polled(&world, &bytes), 1);
+    world_deinit(&world);
+}
+
+static void polled_values_of_many_devices_stay_within_the_measure_of_a_day(void **state)
+{
+    (void)state;
+    static char name[200]; /* as if it had many points */
+    struct world world;
+    size_t bytes;
+
+    memset(name, 'n', sizeof(name) - 1);
+    start(&world, 250, 1800000);
+    world.fixture.points[WORLD_SETPOINT].property = name;
+    world.survives = true;
+    world_open(&world);
+    for (int hour = 0; hour < 24; hour++) {
+        for (size_t i = 0; i < 250; i++)
+            world.devices[i].setpoint = (uint16_t)(20 + hour);
+        world_run(&world, 3600 * SECONDS);
+    }
+    kept_polled(&world, &bytes);
+    assert_in_range(bytes, 800000, 1100000);
+    world_deinit(&world);
+}
+
+static void polled_values_are_there_after_a_power_cut(void **state)
+{
+    (void)state;
+    struct world world;
+    json_t *before, *after;
+
+    start(&world, 1, 60000);
+    world.survives = true;
+    world_open(&world);
+    world_run(&world, 4000 * SECONDS);
+    before = engine_twin_json(world.engine, "d0");
+    world_cut(&world, false);
+    after = engine_twin_json(world.engine, "d0");
+    assert_int_equal(
+        json_integer_value(json_object_get(
+            json_object_get(json_object_get(after, "properties"), "reported"), "setpoint")),
+        20);
+    assert_true(json_equal(json_object_get(before, "properties"),
+                           json_object_get(after, "properties")));
+    json_decref(before);
+    json_decref(after);
+    world_deinit(&world);
+}
+
+static void a_stop_keeps_polled_values(void **state)
+{
+    (void)state;
+    struct world world;
+    size_t bytes;
+
+    start(&world, 2, 1000);
+    world.survives = true;
+    world_open(&world);
+    world_run(&world, 5 * SECONDS);
+    assert_int_equal(kept_polled(&world, &bytes), 0);
+    engine_pause(world.engine, world.now);
+    world_run(&world, SECONDS);
+    assert_int_equal(kept_polled(&world, &bytes), 2);
+    world_deinit(&world);
+}
+
+static void a_twin_that_is_newer_wins_over_polled_values(void **state)
+{
+    (void)state;
+    struct world world;
+    json_t *twin;
+
+    start(&world, 1, 60000);
+    world.survives = true;
+    world_open(&world);
+    world_run(&world, 4000 * SECONDS); /* 20 is kept */
+    world_give(&world, world_request_patch("d0", "{\"setpoint\":23}"));
+    world_finish(&world);
+    world_cut(&world, false);
+    twin = engine_twin_json(world.engine, "d0");
+    assert_int_equal(
+        json_integer_value(json_object_get(
+            json_object_get(json_object_get(json_object_get(twin, "properties"), "reported"),
+                            "setpoint"),
+            "value")),
+        23);
+    json_decref(twin);
+    world_deinit(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +503,12 @@ int main(void)
         cmocka_unit_test(a_silent_device_costs_the_line_a_twentieth_at_most),
         cmocka_unit_test(conditions_see_what_was_polled),
         cmocka_unit_test(a_written_property_keeps_its_acknowledgement),
+        cmocka_unit_test(polled_values_are_kept_once_an_hour),
+        cmocka_unit_test(a_value_that_does_not_move_is_kept_once),
+        cmocka_unit_test(polled_values_of_many_devices_stay_within_the_measure_of_a_day),
+        cmocka_unit_test(polled_values_are_there_after_a_power_cut),
+        cmocka_unit_test(a_stop_keeps_polled_values),
+        cmocka_unit_test(a_twin_that_is_newer_wins_over_polled_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
