@@ -2,6 +2,7 @@
 import time
 
 from hub import Hub, HubError, iothub_group
+from hub_small import PATIENT
 from world import ROOM, World, devices, free_port, rtu, until
 
 HALF = 125
@@ -25,7 +26,7 @@ def test_250_devices_survive_a_restart_of_the_hub():
         hub = Hub(world.tls(), free_port())
         world._ends.callback(hub.close)
         hub.add(*NAMES)
-        config = world.site([rtu("a", baud=115200), rtu("b", baud=115200)],
+        config = world.site([rtu(line, baud=115200, more=PATIENT) for line in "ab"],
                             [devices(f"{line}-###", line, f"1-{HALF}") for line in "ab"], [ROOM],
                             iothub_group(hub, world.folder, "connect_per_s = 200;"))
         sim = world.sim(config)

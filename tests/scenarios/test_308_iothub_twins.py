@@ -4,6 +4,7 @@ import time
 import pytest
 
 from hub import Hub, iothub_group
+from hub_small import PATIENT
 from world import ROOM, World, broker_group, devices, free_port, rtu, until
 
 NESTED = ROOM.replace("hint        = { holding = 120;", 'hint = { property = "limits.soft.hint"; holding = 120;')
@@ -21,7 +22,7 @@ class Room:
         self.backend = world.backend(broker)
         group = broker_group(broker, world.folder) + iothub_group(
             self.hub, world.folder, f"connect_per_s = 100; {more}")
-        self.config = world.site([rtu("bus", more="timeout_ms = 100; retries = 1;")],
+        self.config = world.site([rtu("bus", more=PATIENT)],
                                  [devices("room-1", "bus", 1)], [NESTED], group)
         self.sim = world.sim(self.config)
         self.start()

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from hub import HubError
-from hub_small import NAMES, Small
+from hub_small import NAMES, PATIENT, Small
 from world import World, until
 
 
@@ -38,13 +38,20 @@ def test_no_token_is_made_before_the_clock_is_trusted():
         assert small.hub.violations == []
 
 
+def has_half_a_token(hub, identity):
+    """5 s after a connection, if this is still the one, and not much later."""
+    before = len(identity.connected_at)
+    until(lambda: len(identity.connected_at) > before, 20)
+    begun = identity.connected_at[-1]
+    time.sleep(max(0, begun + 5 - time.monotonic()))
+    return "room-1" in hub.connected() and len(identity.connected_at) == before + 1 and \
+        time.monotonic() - begun < 6.5
+
+
 def test_a_token_that_ends_during_a_call_leaves_its_end_in_the_twin():
     with World() as world:
-        small = Small(world, "token_life_s = 10; method_timeout_s = 60;").start()
-        before = small.hub.identities["room-1"].connects
-        until(lambda: small.hub.identities["room-1"].connects > before, 20)  # a token is fresh
-        small.all_connected()
-        time.sleep(4.5)
+        small = Small(world, "token_life_s = 10; method_timeout_s = 60;", line=PATIENT).start()
+        until(lambda: has_half_a_token(small.hub, small.hub.identities["room-1"]), 90)
         written = small.sim.device("room-1")["written"]
         with pytest.raises(HubError) as told:  # 6 s, and the token has 5 left
             small.hub.call("room-1", "crawl", {"requestId": "over-the-end"})
@@ -62,7 +69,7 @@ def test_tokens_are_not_renewed_before_three_quarters_of_their_life():
         until(lambda: all(len(identity.connected_at) >= 2 for identity in small.hub.identities.values()), 40)
         for identity in small.hub.identities.values():
             first, second = identity.connected_at[:2]
-            assert second - first > 13.5, "three quarters of 19 to 20 s"
+            assert second - first > 12, "three quarters are 14 s"
         assert small.hub.expired == []
 
 
@@ -102,7 +109,7 @@ def test_a_disconnected_device_that_is_back_is_connected_again():
 
 def test_an_outage_brings_no_storm_and_loses_no_answer():
     with World() as world:
-        small = Small(world, per_s=2).start()
+        small = Small(world, per_s=1).start()
         small.hub.stop()
         until(lambda: world.api(small.gateway).get("/jobgate/v1/status")[2]["iothub"]["connected"] == 0)
         versions = {name: small.hub.patch(name, {"setpoint": 18.5}) for name in NAMES[:3]}
@@ -112,7 +119,7 @@ def test_an_outage_brings_no_storm_and_loses_no_answer():
         small.hub.start()
         small.all_connected_within(60)
         times = sorted(identity.connected_at[0] for identity in small.hub.identities.values())
-        assert times[-1] - times[0] > 0.7, "four devices at two a second"
+        assert times[-1] - times[0] > 0.7, "four devices, one a second"
         for name, version in versions.items():
             small.acknowledged(name, "setpoint", ac=200, av=version)
         assert small.hub.violations == []
