@@ -544,6 +544,8 @@ bool task_is_untold(const struct engine *engine, const struct task *task);
 bool job_is_untold(const struct engine *engine, const struct job *job);
 /* It leaves the memory, and with it what was not told. */
 void told_forget(struct engine *engine, const struct job *job);
+/* It shall leave the memory: more wait than have room there. */
+void told_give_up(struct engine *engine, struct job *job);
 void told_count(struct engine *engine); /* after a restart */
 
 /* engine_select.c */

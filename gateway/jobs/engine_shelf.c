@@ -190,6 +190,8 @@ static void clear(struct engine *engine)
             continue;
         tasks += job->task_count;
         bool recent = !job->call && ++jobs <= RECENT_JOBS_MOST && tasks <= RECENT_TASKS_MOST;
+        if (jobs > 1 && (jobs > ENDED_JOBS_MOST || tasks > ENDED_TASKS_MOST))
+            told_give_up(engine, job);
         if (recent || !is_told(engine, job))
             continue;
         if (!job->call && job->shelved_at == 0) {

@@ -43,9 +43,18 @@ void told_forget(struct engine *engine, const struct job *job)
     if (count == 0 || job->call) /* who called a day ago waits no more */
         return;
     engine->unheard += count;
-    log_warning("job %s: it is forgotten before the broker had said that it has %zu of its "
-                "outcomes",
+    log_warning("job %s: %zu of its outcomes are told no more: the broker was away too long",
                 job->id, count);
+}
+
+void told_give_up(struct engine *engine, struct job *job)
+{
+    if (count_of(engine, job) == 0)
+        return;
+    told_forget(engine, job);
+    job->told = true;
+    for (size_t i = 0; i < job->task_count; i++)
+        job->tasks[i].told = true;
 }
 
 /* --- what has arrived --- */

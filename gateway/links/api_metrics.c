@@ -220,7 +220,7 @@ static void add_outbox(struct evbuffer *text, const json_t *status)
                "Messages that were dropped for want of room, or that the broker refused.",
                number(status, "outbox", "dropped"));
     add_single(text, "jobgate_outbox_forgotten_total", "counter",
-               "Outcomes whose time in the history ended before the broker acknowledged them.",
+               "Outcomes that are told no more, as the broker was away too long.",
                number(status, "outbox", "forgotten"));
 }
 

@@ -418,6 +418,8 @@ def memory_of(lines, units):
         accepted = share.at - begun
         api = floor.world.api(floor.gateway)
         until(lambda: api.get("/jobgate/v1/status")[2]["jobs"]["active"] == 0, 60, pause=0.5)
+        floor.backend.share("all")  # nothing of it was dropped on the way
+        until(lambda: len(floor.backend.outcomes("all")) == lines * units, 60, pause=0.5)
         return memory, floor.gateway.ready_s, accepted, private_kb(floor.pid)
 
 

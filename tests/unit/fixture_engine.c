@@ -82,7 +82,8 @@ void world_open(struct world *world)
                                        .boot = 7 + world->boots,
                                        .boot_id = world->survives ? "boot" : NULL,
                                        .history = world->shelves,
-                                       .outbox = world->survives && !world->shelves};
+                                       .outbox = world->survives &&
+                                                 (!world->shelves || world->must_tell)};
 
     assert_int_equal(engine_new(&world->engine, &settings, world->now), 0);
     for (size_t i = 0; i < world->site->line_count; i++)

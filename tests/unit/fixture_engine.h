@@ -59,8 +59,9 @@ struct world {
     int64_t safe_us;             /* when `kept` is safe */
     struct record *records[256]; /* the last ones */
     size_t record_count;
-    bool shelves;  /* set before world_open(): what is over leaves memory */
-    bool survives; /* set before world_open(): records are all kept, for world_cut() */
+    bool must_tell; /* set before world_open(): an outbox beside the shelf */
+    bool shelves;   /* set before world_open(): what is over leaves memory */
+    bool survives;  /* set before world_open(): records are all kept, for world_cut() */
     struct record **log;
     size_t log_count, log_size;
     unsigned boots;

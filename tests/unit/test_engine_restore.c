@@ -242,6 +242,41 @@ static void the_oldest_are_told_first_and_a_part_at_a_time(void **state)
     world_deinit(&world);
 }
 
+/* A week without a broker must not fill the memory: of the oldest jobs nothing more is told. */
+static void more_than_a_thousand_untold_jobs_are_not_waited_for(void **state)
+{
+    static const char job[] =
+        "{\"type\":\"scheduleUpdateTwin\",\"updateTwin\":{\"tags\":{\"a\":1}},"
+        "\"queryCondition\":\"*\"}";
+    struct refusal refusal;
+    struct request *request;
+    char id[16];
+
+    (void)state;
+    struct world world;
+    begin(&world, 1);
+    world.shelves = world.must_tell = true;
+    world_open(&world);
+    for (int i = 0; i < 1010; i++) {
+        snprintf(id, sizeof(id), "j%d", i);
+        assert_int_equal(
+            request_read_job(&request, LINK_BROKER, id, job, sizeof(job) - 1, &refusal), 0);
+        world_give(&world, request);
+        world_finish(&world);
+    }
+    world_run(&world, 120 * SECONDS);
+    json_t *status = engine_status_json(world.engine, world.now);
+    json_t *outbox = json_object_get(status, "outbox");
+    assert_int_equal(json_integer_value(json_object_get(outbox, "untold")), 2 * 1000);
+    assert_int_equal(json_integer_value(json_object_get(outbox, "forgotten")), 2 * 10);
+    json_decref(status);
+    json_t *oldest = engine_job_json(world.engine, "j0"), *kept;
+    assert_null(oldest);
+    assert_non_null(kept = engine_job_json(world.engine, "j10"));
+    json_decref(kept);
+    world_deinit(&world);
+}
+
 /* Until a frame that writes is on the wire. */
 static void until_write(struct world *world)
 {
@@ -813,6 +848,7 @@ int main(void)
         cmocka_unit_test(a_share_that_arrived_twice_is_kept_once),
         cmocka_unit_test(numbers_do_not_come_twice_after_a_cut),
         cmocka_unit_test(a_clearing_is_told_until_it_has_arrived),
+        cmocka_unit_test(more_than_a_thousand_untold_jobs_are_not_waited_for),
         cmocka_unit_test(the_oldest_are_told_first_and_a_part_at_a_time),
         cmocka_unit_test(an_answer_is_given_again_until_it_has_arrived),
         cmocka_unit_test(a_call_that_was_cut_is_answered_when_it_ends),
