@@ -77,7 +77,7 @@ static bool is_quiet(const struct gateway *gateway)
     if (!gateway_is_durable(gateway))
         return engine_is_idle(gateway->engine);
     for (size_t i = 0; i < gateway->site->line_count; i++) {
-        if (gateway->lines[i].out > 0)
+        if (gateway->lines[i]->out > 0)
             return false;
     }
     return true;
@@ -128,16 +128,12 @@ static void on_term(evutil_socket_t fd, short what, void *ctx)
 static void on_hangup(evutil_socket_t fd, short what, void *ctx)
 {
     struct gateway *gateway = ctx;
-    char why[300];
+    struct problems problems = {0};
 
     (void)fd;
     (void)what;
-    if (api_reload(gateway->api, why, sizeof(why)) < 0)
-        log_error("SIGHUP: the old certificate and keys stay: %s", why);
-    else if (gateway->site->api.https)
-        log_info("SIGHUP: the API's certificate and keys were read again");
-    log_warning(
-        "SIGHUP: the site that runs stays as it is; a changed one is read at the next start");
+    gateway_reload(gateway, &problems);
+    problems_deinit(&problems);
 }
 
 struct event *gateway_listen(struct gateway *gateway, int fd, event_callback_fn callback,
@@ -174,9 +170,11 @@ static int open_core(struct gateway *gateway, char *why, size_t size)
         return -EIO;
     settings.boot &= 0xFFFFFFFFu;
     gateway->base = event_base_new();
-    gateway->lines = calloc(gateway->site->line_count + 1, sizeof(*gateway->lines));
-    if (!gateway->base || !gateway->lines)
+    if (!gateway->base)
         return -ENOMEM;
+    r = gateway_make_lines(gateway->site, &gateway->lines);
+    if (r < 0)
+        return r;
     r = gateway_open_store(gateway, why, size);
     if (r < 0)
         return r;
@@ -220,6 +218,8 @@ int gateway_open(struct gateway **ret, const struct gateway_settings *settings, 
         r = open_signals(gateway);
     if (r == 0)
         r = gateway_open_watchdog(gateway);
+    if (r == 0)
+        r = gateway_open_reload(gateway);
     if (r == 0)
         r = gateway_open_lines(gateway);
     if (r < 0) {
@@ -286,7 +286,7 @@ void gateway_close(struct gateway *gateway)
     engine_free(gateway->engine);
     tally_free(gateway->tally);
     recorder_free(gateway->recorder);
-    free(gateway->lines);
+    gateway_close_reload(gateway);
     if (gateway->base)
         event_base_free(gateway->base);
     free(gateway);

@@ -12,7 +12,8 @@
 struct gateway;
 
 struct gateway_settings {
-    const struct site *site; /* must outlive the gateway */
+    const struct site *site;          /* must outlive the gateway */
+    const struct site_source *source; /* where it was read, for SIGHUP; NULL: never again */
     bool links; /* broker and API; without them only gateway_request() brings requests */
     const char *socket; /* of the API; NULL: as the site says */
     const char *state;  /* folder of the store; NULL: as the site says. Without links nothing

@@ -1,5 +1,8 @@
 #include "gateway_private.h"
+
+#include "base/log.h"
 #include "jobs/timetext.h"
+#include "site/same.h"
 
 #include <errno.h>
 
@@ -157,6 +160,7 @@ static void add_status(void *ctx, json_t *status)
     struct store_state store;
 
     add_clock_status(gateway, status);
+    gateway_add_site(gateway, status);
     store_state(gateway->store, &store);
     json_object_update_new(
         json_object_get(status, "store"),
@@ -184,6 +188,11 @@ static void add_status(void *ctx, json_t *status)
                   (json_int_t)broker.outbox.dropped, "told", (json_int_t)broker.outbox.told));
 }
 
+static int reload(void *ctx, json_t **answer)
+{
+    return gateway_reload_asked(ctx, answer);
+}
+
 static int open_broker(struct gateway *gateway, char *why, size_t size)
 {
     int r = broker_open(&gateway->broker, gateway->site, JOBGATE_VERSION, why, size);
@@ -201,6 +210,7 @@ static int open_iothub(struct gateway *gateway, char *why, size_t size)
 
     if (r < 0)
         return r;
+    gateway->hub_site = gateway->site;
     gateway->iothub_event =
         gateway_listen(gateway, iothub_fd(gateway->iothub), on_iothub, gateway);
     if (!gateway->iothub_event)
@@ -221,6 +231,7 @@ int gateway_open_links(struct gateway *gateway, char *why, size_t size)
                                .status = add_status,
                                .trusted = is_trusted,
                                .trust_clock = trust_clock,
+                               .reload = reload,
                                .tally = gateway->tally,
                                .recorder = gateway->recorder,
                                .ctx = gateway};
@@ -236,17 +247,92 @@ int gateway_open_links(struct gateway *gateway, char *why, size_t size)
     return r;
 }
 
-void gateway_close_links(struct gateway *gateway)
+/* --- another site --- */
+
+static void refuse(struct problems *problems, const struct site *site, const char *why)
+{
+    problem_add(problems, (struct place){.file = site->file}, "%s", why);
+}
+
+void gateway_prepare_links(struct gateway *gateway, const struct site *site,
+                           struct problems *problems)
+{
+    char why[300];
+
+    if (api_prepare(gateway->api, site, why, sizeof(why)) < 0)
+        refuse(problems, site, why);
+    if (site->broker && broker_check(site, why, sizeof(why)) < 0)
+        refuse(problems, site, why);
+    if (site->iothub && iothub_check(site, why, sizeof(why)) < 0)
+        refuse(problems, site, why);
+}
+
+static void close_broker(struct gateway *gateway)
 {
     gateway_unlisten(gateway->broker_event);
+    gateway->broker_event = NULL;
     if (gateway->broker) {
         take_deliveries(gateway);
         broker_stop(gateway->broker);
         take_deliveries(gateway);
         broker_close(gateway->broker);
     }
+    gateway->broker = NULL;
+}
+
+static void close_iothub(struct gateway *gateway)
+{
     gateway_unlisten(gateway->iothub_event);
+    gateway->iothub_event = NULL;
     iothub_close(gateway->iothub);
+    gateway->iothub = NULL;
+    gateway->hub_site = NULL;
+}
+
+static void reload_broker(struct gateway *gateway, const struct site *old)
+{
+    const struct site *site = gateway->site;
+    char why[300];
+
+    if (gateway->broker && same_broker(old->broker, site->broker) &&
+        broker_reload(gateway->broker, site) == 0)
+        return;
+    close_broker(gateway);
+    if (site->broker && open_broker(gateway, why, sizeof(why)) < 0) {
+        log_error("broker: it cannot be opened: %s; reload again", why);
+        close_broker(gateway);
+    }
+}
+
+/* It keeps the site that it was opened with; a device more or less is a connection more or
+   less, and all are made anew. */
+static void reload_iothub(struct gateway *gateway, const struct site *old)
+{
+    const struct site *site = gateway->site;
+    char why[300];
+
+    if (gateway->iothub && same_iothub(old->iothub, site->iothub) && same_devices(old, site)) {
+        iothub_reload(gateway->iothub, site);
+        return;
+    }
+    close_iothub(gateway);
+    if (site->iothub && open_iothub(gateway, why, sizeof(why)) < 0) {
+        log_error("iothub: it cannot be opened: %s; reload again", why);
+        close_iothub(gateway);
+    }
+}
+
+void gateway_reload_links(struct gateway *gateway, const struct site *old)
+{
+    api_reload(gateway->api);
+    reload_broker(gateway, old);
+    reload_iothub(gateway, old);
+}
+
+void gateway_close_links(struct gateway *gateway)
+{
+    close_broker(gateway);
+    close_iothub(gateway);
     if (gateway->api)
         api_close(gateway->api);
 }

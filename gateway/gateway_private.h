@@ -5,6 +5,7 @@
  *     gateway_lines.c  work to the lines, answers from them
  *     gateway_links.c  requests from broker, hub and API, reports to them
  *     gateway_store.c  records to the store, and from it at the start
+ *     gateway_reload.c another site in place of the one that runs
  *     watchdog.c       says to the service manager that all threads move
  */
 #ifndef JOBGATE_GATEWAY_PRIVATE_H
@@ -16,11 +17,13 @@
 #include "links/api.h"
 #include "links/broker.h"
 #include "links/iothub.h"
+#include "site/problems.h"
 
 #include <event2/event.h>
 
 struct gateway_line {
     struct gateway *gateway;
+    struct gateway_line *next; /* leaving: another one that does */
     size_t index;
     struct line *line; /* NULL: not opened */
     struct event *event;
@@ -30,6 +33,14 @@ struct gateway_line {
 struct gateway {
     struct gateway_settings settings;
     const struct site *site;
+    struct site *own;            /* the same, after a reload: then it is ours */
+    struct site *next;           /* prepared, and taken over when what it changes rests */
+    const struct site *hub_site; /* that the hub's link was opened with: it holds on to it */
+    struct site *hub_own;        /* the same, where it is not the one that runs */
+    struct event *reload_timer;
+    uint64_t reloads, reloads_refused;
+    int64_t loaded_ms;
+    bool reload_waits; /* it was said so */
     struct event_base *base;
     struct engine *engine;
     struct store *store;
@@ -38,7 +49,8 @@ struct gateway {
     struct tally *tally;
     struct recorder *recorder;
     struct event *store_event, *timer, *term, *interrupt, *hangup, *watchdog;
-    struct gateway_line *lines;
+    struct gateway_line **lines;  /* as many as the site has */
+    struct gateway_line *leaving; /* their threads are asked to end */
     struct broker *broker;
     struct event *broker_event;
     struct iothub *iothub;
@@ -57,20 +69,41 @@ struct moment gateway_now(struct gateway *gateway);
 /* NULL: the wall clock is trusted; else why it is not, a constant. */
 const char *gateway_doubt(const struct gateway *gateway);
 void gateway_trust_clock(struct gateway *gateway); /* somebody has looked at it */
-void gateway_pump(struct gateway *gateway); /* carries out what the engine wants now */
+void gateway_pump(struct gateway *gateway);        /* carries out what the engine wants now */
 struct event *gateway_listen(struct gateway *gateway, int fd, event_callback_fn callback,
                              void *ctx);
 void gateway_unlisten(struct event *event); /* NULL: nothing to do */
 
 /* gateway_lines.c */
 int gateway_open_lines(struct gateway *gateway);
+/* Those of another site, as far as their names and wires are the same; the rest is opened, or
+   leaves. 0 or -ENOMEM, with nothing changed, from the first; the second cannot fail. */
+int gateway_make_lines(const struct site *site, struct gateway_line ***ret);
+void gateway_reload_lines(struct gateway *gateway, const struct site *site,
+                          struct gateway_line **lines);
+void gateway_free_lines(struct gateway_line **lines, const struct site *site); /* not opened */
+bool gateway_lines_leave(struct gateway *gateway); /* true: some still do */
 void gateway_give_lines(struct gateway *gateway);
 void gateway_close_lines(struct gateway *gateway); /* each at a frame's end */
 
 /* gateway_links.c */
 int gateway_open_links(struct gateway *gateway, char *why, size_t size);
 void gateway_route(struct gateway *gateway, const struct report *report);
+/* Keys and names that `site` needs of the links; what is wrong goes to `problems`. */
+void gateway_prepare_links(struct gateway *gateway, const struct site *site,
+                           struct problems *problems);
+void gateway_reload_links(struct gateway *gateway, const struct site *old);
 void gateway_close_links(struct gateway *gateway);
+
+/* gateway_reload.c */
+/* Reads the site again and checks it: 0, it is taken over when what it changes rests; or
+   SITE_E_PROBLEMS, everything stays, and `problems` says why; or negative errno. */
+int gateway_reload(struct gateway *gateway, struct problems *problems);
+int gateway_open_reload(struct gateway *gateway);
+void gateway_close_reload(struct gateway *gateway);
+void gateway_add_site(const struct gateway *gateway, json_t *status);
+/* For the API: the HTTP status, and the answer as a new reference. */
+int gateway_reload_asked(struct gateway *gateway, json_t **answer);
 
 /* gateway_store.c */
 bool gateway_is_durable(const struct gateway *gateway);

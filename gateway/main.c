@@ -23,6 +23,7 @@ static const struct command commands[] = {
     {"call", command_call, "call a method of a device"},
     {"job", command_job, "submit, list, show, watch, cancel jobs"},
     {"clock", command_clock, "is the time of day trusted?"},
+    {"reload", command_reload, "the running gateway reads its site again"},
     {"bundle", command_bundle, "what somebody far away needs to see, without keys"},
     {"cert", command_cert, "make a certificate for HTTPS"},
 };

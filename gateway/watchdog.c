@@ -12,7 +12,7 @@
 static const char *stuck(const struct gateway *gateway, int64_t *overdue_us)
 {
     for (size_t i = 0; i < gateway->site->line_count; i++) {
-        struct line *line = gateway->lines[i].line;
+        struct line *line = gateway->lines[i]->line;
 
         if (line && (*overdue_us = line_overdue_us(line)) > 0)
             return gateway->site->lines[i].name;

@@ -22,6 +22,7 @@ int command_write(int argc, char **argv);
 int command_call(int argc, char **argv);
 int command_job(int argc, char **argv);
 int command_clock(int argc, char **argv);
+int command_reload(int argc, char **argv);
 int command_bundle(int argc, char **argv);
 int command_cert(int argc, char **argv);
 

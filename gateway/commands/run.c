@@ -96,6 +96,7 @@ static int read_options(struct run_options *options, int argc, char **argv)
 static int run_site(const struct run_options *options, struct site *site)
 {
     struct gateway_settings settings = {.site = site,
+                                        .source = &options->source,
                                         .links = true,
                                         .socket = options->socket,
                                         .state = options->state,

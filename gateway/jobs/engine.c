@@ -171,6 +171,14 @@ void engine_store_state(struct engine *engine, bool takes, const char *why)
     snprintf(engine->store_why, sizeof(engine->store_why), "%s", why);
 }
 
+void engine_set_outbox(struct engine *engine, bool outbox)
+{
+    if (engine->outbox == outbox)
+        return;
+    engine->outbox = outbox;
+    told_count(engine);
+}
+
 int64_t engine_newest_ms(const struct engine *engine)
 {
     return engine->newest_ms;

@@ -47,6 +47,8 @@ int64_t engine_newest_ms(const struct engine *engine);
 
 /* --- events; ownership of the argument goes to the engine --- */
 void engine_request(struct engine *engine, struct request *request, struct moment now);
+/* The device that the work is for: its index may be another than when the work went out. */
+size_t engine_device_of(const struct engine *engine, size_t line, const struct work *work);
 void engine_answer(struct engine *engine, size_t line, struct work *work, struct moment now);
 void engine_line_state(struct engine *engine, size_t line, bool up, const char *why,
                        struct moment now);
@@ -85,6 +87,8 @@ bool engine_waits_for(const struct engine *engine, char *text, size_t size);
    id: those of a device that is gone end with UnknownDevice. Lines go by their name; one that
    has another wire is unknown until engine_line_state(). 0; or -ENOMEM and nothing changed. */
 int engine_reload(struct engine *engine, struct moment now);
+/* As in the settings, for ends that come from now on. */
+void engine_set_outbox(struct engine *engine, bool outbox);
 
 /* --- effects; the caller owns what it takes --- */
 /* Operations that are out at a line at a time: one works, one waits in its slot. */

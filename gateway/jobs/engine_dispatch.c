@@ -161,6 +161,17 @@ static void leave_slot(struct line_state *line, struct work *work)
     }
 }
 
+size_t engine_device_of(const struct engine *engine, size_t index, const struct work *work)
+{
+    const struct line_state *line = &engine->lines[index];
+
+    for (size_t i = 0; i < ENGINE_LINE_ROOM; i++) {
+        if (line->slots[i].turn == work->turn)
+            return line->slots[i].device;
+    }
+    return work->device;
+}
+
 static struct work *hand_out(struct engine *engine, size_t device, enum rank rank,
                              bool expecting, struct work *work)
 {

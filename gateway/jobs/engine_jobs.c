@@ -73,6 +73,7 @@ void job_free(const struct engine *engine, struct job *job)
         }
         plan_free(task->own_plan);
         free(task->record);
+        free(task->gone);
         free(task->handed);
         free(task->journal);
     }

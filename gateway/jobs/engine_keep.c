@@ -44,18 +44,6 @@ uint64_t keep_job(struct engine *engine, const struct job *job, struct moment no
     return engine_keep(engine, RECORD_JOB, job->id, NULL, 0, dumped(kept));
 }
 
-/* A device that a reload has removed is named by the record of its end alone. */
-static json_t *task_device_json(const struct engine *engine, const struct task *task)
-{
-    if (task->device != SITE_NONE)
-        return json_string(engine->site->devices[task->device].id);
-    json_t *record = json_loads(task->record, 0, NULL);
-    json_t *id = json_incref(json_object_get(record, "deviceId"));
-
-    json_decref(record);
-    return id;
-}
-
 uint64_t keep_tasks(struct engine *engine, const struct job *job)
 {
     json_t *devices = json_array(), *versions = json_array();
@@ -63,7 +51,7 @@ uint64_t keep_tasks(struct engine *engine, const struct job *job)
     for (size_t i = 0; i < job->task_count; i++) {
         const struct task *task = &job->tasks[i];
 
-        json_array_append_new(devices, task_device_json(engine, task));
+        json_array_append_new(devices, json_string(task_device_id(engine, task)));
         json_array_append_new(versions, json_integer(task->version));
     }
     json_t *kept = json_pack("{s:o, s:I}", "devices", devices, "created",

@@ -28,7 +28,8 @@ struct job;
 
 struct task {
     struct job *job;
-    size_t device; /* SITE_NONE: it has ended, and a reload has removed its device since */
+    size_t device; /* SITE_NONE: it has ended, and a reload has removed its device since, */
+    char *gone;    /* whose id this was; else NULL */
     enum task_state state;
     enum code code;
     unsigned attempts;
@@ -374,6 +375,7 @@ void call_recall(struct engine *engine, struct job *job, struct moment now);
 void call_answer_again(struct engine *engine, struct job *job);
 
 /* engine_tasks.c */
+const char *task_device_id(const struct engine *engine, const struct task *task);
 void task_queue(struct engine *engine, struct task *task);
 /* Ends the task if it needs no wire: a refusal, tags alone, properties removed. */
 void task_try_without_wire(struct engine *engine, struct task *task, struct moment now);

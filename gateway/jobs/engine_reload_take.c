@@ -1,5 +1,6 @@
 /* A prepared site takes the place of the old one. First all that can fail is made beside what
    runs; then it is put in its place, and that cannot fail. */
+#include "base/log.h"
 #include "jobs/engine_private.h"
 
 #include <errno.h>
@@ -154,10 +155,21 @@ static void forget_place(struct device_state *state, struct moment now)
     state->heard_ms = 0;
     state->silent = 0;
     state->learned = (struct device_health){0};
-    state->polling = state->probed = false;
+    state->polling = state->probed = state->pays = false;
     state->polled = 0;
     state->health = HEALTH_UNKNOWN;
     state->since_ms = now.wall_ms;
+}
+
+/* What is owed to a device is owed to the one at that place. */
+static void forget_debts(struct device_state *state, const char *id)
+{
+    if (state->owed)
+        log_warning("device %s: what is owed to it is given up: it is at another place now",
+                    id);
+    json_decref(state->owed);
+    state->owed = NULL;
+    state->owed_pause_us = 0;
 }
 
 /* Tags that were patched stand on those of the file, until those change. */
@@ -193,6 +205,9 @@ static void move_devices(struct engine *engine, struct next *next, struct moment
         is->polls = polls;
         is->words = words;
         forget_place(is, now);
+        if (next->reload->line_to[old->devices[from].line] != next->site->devices[i].line ||
+            old->devices[from].unit != next->site->devices[i].unit)
+            forget_debts(is, old->devices[from].id);
     }
     for (size_t i = 0; i < old->device_count; i++) {
         if (next->reload->device_to[i] != SITE_NONE)
@@ -274,13 +289,25 @@ static void move_plans(const struct engine *engine, struct job *job, struct job_
     job->plans = plans;
 }
 
-static void move_tasks(struct job *job, const struct reload *reload)
+/* Who asks for an old job asks by what its devices were called. */
+static void move_task(const struct engine *engine, struct task *task,
+                      const struct reload *reload)
+{
+    const char *id = engine->site->devices[task->device].id;
+
+    task->device = reload->device_to[task->device];
+    if (task->device == SITE_NONE && !(task->gone = strdup(id)))
+        abort();
+}
+
+static void move_tasks(const struct engine *engine, struct job *job,
+                       const struct reload *reload)
 {
     for (size_t i = 0; i < job->task_count; i++) {
         struct task *task = &job->tasks[i];
 
         if (task->device != SITE_NONE)
-            task->device = reload->device_to[task->device];
+            move_task(engine, task, reload);
         if (!task->run)
             continue;
         task->run->site = reload->site;
@@ -297,7 +324,7 @@ static void move_jobs(struct engine *engine, struct next *next)
     for (struct job *job = engine->oldest; job; job = job->newer) {
         if (job->plans)
             move_plans(engine, job, next->plans[used++], next->reload);
-        move_tasks(job, next->reload);
+        move_tasks(engine, job, next->reload);
     }
     while (used < next->plan_count) /* jobs that ended with their devices */
         free(next->plans[used++]);
@@ -314,6 +341,8 @@ static void drop_poll_plans(struct engine *engine)
 static void tell_changes(struct engine *engine, const struct next *next)
 {
     report_gateway(engine);
+    for (size_t i = 0; i < engine->site->line_count; i++)
+        overload_open(engine, i);
     for (size_t i = 0; i < engine->site->device_count; i++) {
         if (!is_unchanged(next, i))
             report_state(engine, i);

@@ -153,16 +153,16 @@ static void leave_device(struct engine *engine, struct task *task)
     line_of(engine, task)->wake_us = 0;
 }
 
+const char *task_device_id(const struct engine *engine, const struct task *task)
+{
+    return task->device == SITE_NONE ? task->gone : engine->site->devices[task->device].id;
+}
+
 void report_outcome(struct engine *engine, const struct task *task)
 {
-    /* Told again, it may be that of a device that has left the site. */
-    json_t *record = task->device == SITE_NONE ? json_loads(task->record, 0, NULL) : NULL;
-    const char *id = record ? json_string_value(json_object_get(record, "deviceId"))
-                            : engine->site->devices[task->device].id;
     struct report *report = engine_report(engine, REPORT_OUTCOME, task->number, task->job->id,
-                                          id, strdup(task->record));
+                                          task_device_id(engine, task), strdup(task->record));
 
-    json_decref(record);
     report->call = task->job->call;
     report->code = task->code;
     if (engine->outbox && !report->call)

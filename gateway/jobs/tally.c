@@ -40,6 +40,20 @@ int tally_new(struct tally **ret, const struct site *site)
     return 0;
 }
 
+void tally_reload(struct tally *tally, const struct site *from, const struct site *to,
+                  struct tally_line *lines)
+{
+    for (size_t i = 0; i < to->line_count; i++) {
+        for (size_t k = 0; k < from->line_count; k++) {
+            if (strcmp(from->lines[k].name, to->lines[i].name) == 0)
+                lines[i] = tally->lines[k];
+        }
+    }
+    free(tally->lines);
+    tally->lines = lines;
+    tally->line_count = to->line_count;
+}
+
 void tally_free(struct tally *tally)
 {
     if (!tally)

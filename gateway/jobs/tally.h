@@ -46,6 +46,10 @@ const char *tally_result_name(unsigned result); /* "done", "exception" ... */
 const char *tally_end_name(unsigned end);       /* "completed", "failed", "cancelled" */
 
 int tally_new(struct tally **ret, const struct site *site);
+/* Another site: lines are counted on by their name. `lines`: room for those of `to`, empty, by
+   malloc; it is taken over. */
+void tally_reload(struct tally *tally, const struct site *from, const struct site *to,
+                  struct tally_line *lines);
 void tally_free(struct tally *tally); /* NULL is fine */
 
 void tally_answer(struct tally *tally, size_t line, const struct answer *answer);

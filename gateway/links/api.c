@@ -128,21 +128,6 @@ void api_close(struct api *api)
     free(api);
 }
 
-int api_reload(struct api *api, char *why, size_t why_size)
-{
-    int r;
-
-    if (!api->web.http)
-        return 0;
-    why[0] = '\0';
-    r = api_https_load(api, why, why_size);
-    if (r == 0)
-        r = access_reload(api, why, why_size);
-    if (r < 0 && why[0] == '\0')
-        snprintf(why, why_size, "%s", strerror(-r));
-    return r;
-}
-
 void exchange_free(struct exchange *exchange)
 {
     http_target_deinit(&exchange->target);

@@ -33,14 +33,19 @@ struct api_settings {
     void (*status)(void *ctx, json_t *status);
     bool (*trusted)(void *ctx);     /* is the clock? Without it no signature can be judged */
     void (*trust_clock)(void *ctx); /* from now on it is */
+    /* The site is to be read again: the status of HTTP, and its answer as a new reference. */
+    int (*reload)(void *ctx, json_t **answer);
     void *ctx;
 };
 
 int api_open(struct api **ret, const struct api_settings *settings, char *why, size_t why_size);
 /* After the history's end: what looks are about must outlive them. */
 void api_close(struct api *api); /* answers what waits with 503, removes the socket */
-/* Certificate and keys are read again; on failure (negative errno, `why`) the old ones stay. */
-int api_reload(struct api *api, char *why, size_t why_size);
+/* Certificate and keys of `site` are read beside those in use; what was prepared before is
+   dropped. NULL: nothing is. 0; or negative errno and `why`. */
+int api_prepare(struct api *api, const struct site *site, char *why, size_t why_size);
+/* What was prepared is in use from now on, and the site before it is not looked at again. */
+void api_reload(struct api *api);
 
 /* The answered look of one of its exchanges; takes it. */
 void api_looked(struct api *api, struct look *look);

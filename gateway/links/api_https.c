@@ -38,7 +38,8 @@ static int read_files(SSL_CTX *tls, const struct api_config *config, char *why, 
     return 0;
 }
 
-int api_https_load(struct api *api, char *why, size_t why_size)
+int api_https_load(struct ssl_ctx_st **ret, const struct api_config *config, char *why,
+                   size_t why_size)
 {
     SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
     int r;
@@ -50,14 +51,12 @@ int api_https_load(struct api *api, char *why, size_t why_size)
     SSL_CTX_set_options(tls, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                  SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS); /* idle connections cost little */
-    r = read_files(tls, &api->settings.site->api, why, why_size);
+    r = read_files(tls, config, why, why_size);
     if (r < 0) {
         SSL_CTX_free(tls);
         return r;
     }
-    if (api->tls)
-        SSL_CTX_free(api->tls); /* connections hold their own */
-    api->tls = tls;
+    *ret = tls;
     return 0;
 }
 
@@ -92,31 +91,77 @@ static int listen_at(const char *text, char *why, size_t why_size)
 
 int api_https_open(struct api *api, char *why, size_t why_size)
 {
+    const struct api_config *config = &api->settings.site->api;
     int fd, r;
 
-    r = api_https_load(api, why, why_size);
+    r = api_https_load(&api->tls, config, why, why_size);
     if (r == 0)
-        r = access_open(api, why, why_size);
+        r = access_open(&api->access, config, why, why_size);
     if (r < 0)
         return r;
     api->peers = peers_new();
     if (!api->peers)
         return -ENOMEM;
-    fd = listen_at(api->settings.site->api.listen, why, why_size);
+    fd = listen_at(config->listen, why, why_size);
     if (fd < 0)
         return fd;
     r = api_door_open(api, &api->web, fd);
     if (r == 0)
-        log_info("api: HTTPS on %s", api->settings.site->api.listen);
+        log_info("api: HTTPS on %s", config->listen);
     return r;
+}
+
+static void drop_prepared(struct api *api)
+{
+    access_close(api->next_access);
+    SSL_CTX_free(api->next_tls);
+    api->next_access = NULL;
+    api->next_tls = NULL;
+    api->next_site = NULL;
+}
+
+int api_prepare(struct api *api, const struct site *site, char *why, size_t why_size)
+{
+    int r = 0;
+
+    why[0] = '\0';
+    drop_prepared(api);
+    if (site && api->web.http)
+        r = api_https_load(&api->next_tls, &site->api, why, why_size);
+    if (r == 0 && site && api->web.http)
+        r = access_open(&api->next_access, &site->api, why, why_size);
+    if (r < 0 && why[0] == '\0')
+        snprintf(why, why_size, "%s", strerror(-r));
+    if (r < 0)
+        drop_prepared(api);
+    else
+        api->next_site = site;
+    return r;
+}
+
+void api_reload(struct api *api)
+{
+    if (!api->next_site)
+        return;
+    if (api->web.http) {
+        access_follow(api->next_access, api->access);
+        access_close(api->access);
+        SSL_CTX_free(api->tls); /* connections hold their own */
+        api->access = api->next_access;
+        api->tls = api->next_tls;
+    }
+    api->settings.site = api->next_site;
+    api->next_access = NULL;
+    api->next_tls = NULL;
+    api->next_site = NULL;
 }
 
 void api_https_close(struct api *api)
 {
+    drop_prepared(api);
     access_close(api->access);
     peers_free(api->peers);
-    if (api->tls)
-        SSL_CTX_free(api->tls);
+    SSL_CTX_free(api->tls);
 }
 
 struct bufferevent *api_https_stream(struct api *api)

@@ -110,7 +110,10 @@ struct api {
     struct door local, web;           /* web.http is NULL without HTTPS */
     struct ssl_ctx_st *tls;           /* certificate and key, replaced by a reload */
     struct access *access;            /* NULL without HTTPS */
-    struct peers *peers;              /* likewise */
+    const struct site *next_site;     /* prepared for a reload, with the next two; or NULL */
+    struct ssl_ctx_st *next_tls;
+    struct access *next_access;
+    struct peers *peers;  /* likewise */
     struct event *adopt;  /* looks at connections that were just accepted, and at places */
     struct event *settle; /* answers patches that were stored */
     struct event *ping;
@@ -156,7 +159,9 @@ void places_changed(struct api *api); /* places_look() soon, from the loop */
 
 /* --- api_https.c: certificate and listening socket --- */
 int api_https_open(struct api *api, char *why, size_t why_size);
-int api_https_load(struct api *api, char *why, size_t why_size); /* the old stays on failure */
+/* Certificate and key; 0 or negative errno. */
+int api_https_load(struct ssl_ctx_st **ret, const struct api_config *config, char *why,
+                   size_t why_size);
 void api_https_close(struct api *api);
 struct bufferevent *api_https_stream(struct api *api); /* NULL: no memory */
 
@@ -174,8 +179,10 @@ void peers_welcome(struct peers *peers, const char *address, int64_t now_us);
 unsigned peers_refuse(struct peers *peers, const char *address, int64_t now_us);
 
 /* --- api_keys.c, api_access.c, api_session.c: who may do what --- */
-int access_open(struct api *api, char *why, size_t why_size);
-int access_reload(struct api *api, char *why, size_t why_size); /* the old stays on failure */
+/* `config` must outlive it. 0 or negative errno. */
+int access_open(struct access **ret, const struct api_config *config, char *why,
+                size_t why_size);
+void access_follow(struct access *access, const struct access *before); /* its counts go on */
 void access_close(struct access *access);
 void access_identify(struct exchange *exchange); /* sets rights, policy, session, why */
 /* False: it was refused. `right` 0: everybody. */
@@ -265,6 +272,7 @@ void get_health(struct exchange *exchange);
 void get_status(struct exchange *exchange);
 void get_frames(struct exchange *exchange);
 void post_clock_trust(struct exchange *exchange);
+void post_reload(struct exchange *exchange);
 
 /* --- api_events.c --- */
 void get_events(struct exchange *exchange);

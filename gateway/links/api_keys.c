@@ -66,8 +66,8 @@ void access_close(struct access *access)
     free(access);
 }
 
-static int access_new(struct access **ret, const struct api_config *config, char *why,
-                      size_t why_size)
+int access_open(struct access **ret, const struct api_config *config, char *why,
+                size_t why_size)
 {
     struct access *access = calloc(1, sizeof(*access));
     int r = access ? 0 : -ENOMEM;
@@ -88,23 +88,11 @@ static int access_new(struct access **ret, const struct api_config *config, char
     return r;
 }
 
-int access_open(struct api *api, char *why, size_t why_size)
-{
-    return access_new(&api->access, &api->settings.site->api, why, why_size);
-}
-
 /* Who had signed in signs in again: the key may be another now. */
-int access_reload(struct api *api, char *why, size_t why_size)
+void access_follow(struct access *access, const struct access *before)
 {
-    struct access *old = api->access;
-    int r = access_new(&api->access, &api->settings.site->api, why, why_size);
-
-    if (r < 0)
-        return r;
-    api->access->taken = old->taken;
-    api->access->refused = old->refused;
-    access_close(old);
-    return 0;
+    access->taken = before->taken;
+    access->refused = before->refused;
 }
 
 void access_count(const struct access *access, uint64_t *taken, uint64_t *refused)

@@ -44,6 +44,7 @@ static const struct route routes[] = {
     {GET, RIGHT_READ, "jobgate/v1/status", get_status},
     {GET, RIGHT_READ, "jobgate/v1/frames", get_frames},
     {POST, RIGHT_READ, "jobgate/v1/clock/trust", post_clock_trust},
+    {POST, RIGHT_READ, "jobgate/v1/reload", post_reload},
     {GET, 0, "jobgate/v1/session", get_session},
     {POST, 0, "jobgate/v1/signin", post_signin},
     {POST, 0, "jobgate/v1/signout", post_signout},

@@ -53,3 +53,18 @@ void get_frames(struct exchange *exchange)
 
     exchange_send_json(exchange, 200, recorder_json(exchange->api->settings.recorder, id));
 }
+
+/* Who may write the site's files stands beside the gateway too. */
+void post_reload(struct exchange *exchange)
+{
+    const struct api_settings *settings = &exchange->api->settings;
+    json_t *answer = NULL;
+
+    if (exchange->connection->door->https) {
+        exchange_refuse(exchange, 403, "IotHubForbidden",
+                        "the site is reloaded on the gateway itself: jobgate reload");
+        return;
+    }
+    int status = settings->reload(settings->ctx, &answer);
+    exchange_send_json(exchange, status, answer);
+}

@@ -4,6 +4,7 @@
 #include "links/broker_flood.h"
 #include "links/broker_thread.h"
 #include "links/broker_topics.h"
+#include "site/same.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -209,6 +210,27 @@ fail_broker:
     if (!why[0])
         snprintf(why, why_size, "%s", strerror(-r));
     return r;
+}
+
+int broker_check(const struct site *site, char *why, size_t why_size)
+{
+    struct broker_thread_settings settings = {0};
+
+    why[0] = '\0';
+    int r = copy_files(&settings.mqtt, site->broker, why, why_size);
+    if (r < 0 && !why[0])
+        snprintf(why, why_size, "%s", strerror(-r));
+    broker_thread_settings_deinit(&settings);
+    return r;
+}
+
+int broker_reload(struct broker *broker, const struct site *site)
+{
+    if (!same_devices(broker->site, site))
+        return -ENOTSUP;
+    broker->site = site;
+    flood_reload(broker->flood, site);
+    return 0;
 }
 
 void broker_close(struct broker *broker)

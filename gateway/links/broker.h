@@ -31,6 +31,11 @@ int broker_open(struct broker **ret, const struct site *site, const char *versio
    has not taken by then is never acknowledged: it comes again. What is left to do with it: to
    take deliveries, and to close it. */
 void broker_stop(struct broker *broker);
+/* Can the files that `site` names for its broker be read? 0, or negative errno and `why`. */
+int broker_check(const struct site *site, char *why, size_t why_size);
+/* Another site with the same broker: new devices are subscribed, others no more. 0, or negative
+   errno and the link is to be closed. */
+int broker_reload(struct broker *broker, const struct site *site);
 void broker_close(struct broker *broker); /* stops it where it was not; NULL is fine */
 
 /* What the broker tells beside requests: plain values, texts borrowed until the next call. */

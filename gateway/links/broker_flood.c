@@ -88,6 +88,11 @@ void flood_free(struct broker_flood *flood)
     free(flood);
 }
 
+void flood_reload(struct broker_flood *flood, const struct site *site)
+{
+    flood->site = site;
+}
+
 int flood_fd(const struct broker_flood *flood)
 {
     return flood->timer;

@@ -17,6 +17,8 @@
 struct broker_flood;
 
 int flood_new(struct broker_flood **ret, const struct site *site, struct broker_thread *thread);
+/* Another site with the same devices in the same order. */
+void flood_reload(struct broker_flood *flood, const struct site *site);
 void flood_free(struct broker_flood *flood);    /* NULL is fine */
 int flood_fd(const struct broker_flood *flood); /* readable when flood_tick() is due */
 

@@ -317,6 +317,7 @@ int broker_thread_open(struct broker_thread **ret,
                                        .sent = on_sent,
                                        .ctx = thread};
     thread->since_us = clock_boot_us();
+    thread->ticket = (uint64_t)thread->since_us; /* none that a link before a reload gave */
     snprintf(thread->text, sizeof(thread->text), "connecting");
     r = -pthread_create(&thread->end.thread, NULL, thread_main, thread);
     if (r < 0)

@@ -244,6 +244,7 @@ int iothub_open(struct iothub **ret, const struct site *site, const struct engin
         return -ENOMEM;
     iothub->site = site;
     values_open(iothub);
+    iothub->ticket = (uint64_t)clock_boot_us(); /* none that a link before a reload gave */
     iothub->devices = calloc(site->device_count + 1, sizeof(*iothub->devices));
     iothub->fd = epoll_create1(EPOLL_CLOEXEC);
     iothub->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -267,6 +268,25 @@ int iothub_open(struct iothub **ret, const struct site *site, const struct engin
     }
     *ret = iothub;
     return 0;
+}
+
+int iothub_check(const struct site *site, char *why, size_t why_size)
+{
+    struct hub_keys *keys;
+    int r;
+
+    why[0] = '\0';
+    r = hub_keys_open(&keys, site, why, why_size);
+    if (r == 0)
+        hub_keys_free(keys);
+    else if (!why[0])
+        snprintf(why, why_size, "%s", strerror(-r));
+    return r;
+}
+
+void iothub_reload(struct iothub *iothub, const struct site *site)
+{
+    iothub->site = site;
 }
 
 void iothub_close(struct iothub *iothub)

@@ -30,6 +30,11 @@ struct iothub_status {
    made, and made again, by the link. */
 int iothub_open(struct iothub **ret, const struct site *site, const struct engine *engine,
                 char *why, size_t why_size);
+/* Can the keys of `site` be read? 0, or negative errno and `why`. */
+int iothub_check(const struct site *site, char *why, size_t why_size);
+/* Another site with the same hub and the same devices in the same order. The one that the link
+   was opened with must live on: its thread looks at it. */
+void iothub_reload(struct iothub *iothub, const struct site *site);
 /* Disconnects: 250 connections take about 200 ms. Within 2 s in any case. */
 void iothub_close(struct iothub *iothub);
 

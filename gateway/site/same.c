@@ -132,7 +132,8 @@ bool same_iothub(const struct iothub_config *a, const struct iothub_config *b)
            same_text(a->dps_scope, b->dps_scope) && same_text(a->auth, b->auth) &&
            same_text(a->key_file, b->key_file) && same_text(a->cert_file, b->cert_file) &&
            same_text(a->ca_file, b->ca_file) && a->port == b->port &&
-           a->connect_per_s == b->connect_per_s && a->token_life_s == b->token_life_s;
+           a->connect_per_s == b->connect_per_s && a->telemetry == b->telemetry &&
+           a->token_life_s == b->token_life_s;
 }
 
 bool same_devices(const struct site *a, const struct site *b)

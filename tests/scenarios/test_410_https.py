@@ -80,11 +80,11 @@ def test_a_certificate_is_read_again_on_sighup(secure):
     again = secure.world.command("cert", "--host", "localhost", "--force", secure.cert, secure.key)
     assert again.returncode == 0, again.stderr
     secure.gateway.child.send_signal(signal.SIGHUP)
-    until(lambda: secure.gateway.text().count("were read again") == 1, what="reload")
+    until(lambda: secure.gateway.text().count("the new site runs") == 1, what="reload")
     assert secure.connect().getpeercert(True) != first
     secure.key.write_text("nonsense")
     secure.gateway.child.send_signal(signal.SIGHUP)
-    until(lambda: "the old certificate and keys stay" in secure.gateway.text(), what="refusal")
+    until(lambda: "stays as it is" in secure.gateway.text(), what="refusal")
     assert secure.ask("GET", JOBS)[0] == 200
 
 

@@ -206,11 +206,12 @@ static void a_reload_with_a_bad_key_file_leaves_all_as_it_is(void **state)
     char why[300];
 
     write_text(secure->policy_key, "not base64!");
-    assert_true(api_reload(secure->world.api, why, sizeof(why)) < 0);
+    assert_true(api_prepare(secure->world.api, &secure->site, why, sizeof(why)) < 0);
     assert_has(why, "policy operator");
     assert_status(ask_signed(secure, "/devices", key_text, time(NULL) + 60), "200");
     write_text(secure->policy_key, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n");
-    assert_int_equal(api_reload(secure->world.api, why, sizeof(why)), 0);
+    assert_int_equal(api_prepare(secure->world.api, &secure->site, why, sizeof(why)), 0);
+    api_reload(secure->world.api);
     assert_status(ask_signed(secure, "/devices", key_text, time(NULL) + 60), "401");
 }
 

@@ -1,0 +1,281 @@
+/* SIGHUP, `jobgate reload`: the site is read again and checked whole. With a problem everything
+   stays as it is. Else it waits until what it changes has come to rest (engine_prepare), and
+   takes the place of the old one at once: first what can fail, then what cannot. */
+#include "gateway_private.h"
+
+#include "base/log.h"
+#include "jobs/timetext.h"
+#include "site/same.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+enum { LOOK_US = 50000 }; /* between two looks whether all has come to rest */
+
+static void look_again(struct gateway *gateway, suseconds_t after_us)
+{
+    struct timeval after = {.tv_usec = after_us};
+
+    event_add(gateway->reload_timer, &after);
+}
+
+/* --- what a reload cannot change --- */
+
+static void want_same(struct problems *problems, const struct site *site, const char *key,
+                      const char *is, const char *wanted)
+{
+    if (same_text(is, wanted))
+        return;
+    problem_add(problems, (struct place){.file = site->file},
+                "%s is \"%s\" now, and the gateway runs with \"%s\"; that takes a restart: "
+                "systemctl restart jobgate",
+                key, wanted ? wanted : "", is ? is : "");
+}
+
+static void check_fixed(const struct gateway *gateway, const struct site *site,
+                        struct problems *problems)
+{
+    const struct site *old = gateway->site;
+
+    want_same(problems, site, "gateway.id", old->id, site->id);
+    want_same(problems, site, "gateway.timezone", old->timezone, site->timezone);
+    if (!gateway->settings.state)
+        want_same(problems, site, "gateway.state", old->state, site->state);
+    if (!gateway->settings.socket)
+        want_same(problems, site, "api.socket", old->api.socket, site->api.socket);
+    want_same(problems, site, "api.https.listen", old->api.listen, site->api.listen);
+}
+
+/* --- taking over --- */
+
+static void drop_next(struct gateway *gateway)
+{
+    site_free(gateway->next);
+    gateway->next = NULL;
+    gateway->reload_waits = false;
+}
+
+/* The hub's link may still look at the one that it was opened with. */
+static void drop_old(struct gateway *gateway, struct site *old)
+{
+    struct site *unused[] = {old, gateway->hub_own};
+
+    gateway->hub_own = NULL;
+    for (size_t i = 0; i < sizeof(unused) / sizeof(unused[0]); i++) {
+        if (unused[i] && unused[i] == gateway->hub_site)
+            gateway->hub_own = unused[i];
+        else
+            site_free(unused[i]);
+    }
+}
+
+static int swap(struct gateway *gateway)
+{
+    const struct site *old = gateway->site;
+    struct site *site = gateway->next;
+    struct tally_line *counts = calloc(site->line_count + 1, sizeof(*counts));
+    struct gateway_line **lines = NULL;
+    int r = counts ? gateway_make_lines(site, &lines) : -ENOMEM;
+
+    if (r == 0)
+        r = engine_reload(gateway->engine, gateway_now(gateway));
+    if (r < 0) {
+        gateway_free_lines(lines, site);
+        free(counts);
+        return r;
+    }
+    tally_reload(gateway->tally, old, site, counts);
+    gateway_reload_lines(gateway, site, lines);
+    engine_set_outbox(gateway->engine, gateway_is_durable(gateway) && site->broker);
+    gateway_reload_links(gateway, old);
+    gateway->next = NULL;
+    drop_old(gateway, gateway->own);
+    gateway->own = site;
+    return 0;
+}
+
+static void give_up(struct gateway *gateway)
+{
+    engine_prepare(gateway->engine, NULL);
+    drop_next(gateway);
+    sd_notify(0, "STATUS=");
+}
+
+static void take_over(struct gateway *gateway)
+{
+    size_t lines = gateway->next->line_count, devices = gateway->next->device_count;
+    int r = swap(gateway);
+
+    if (r < 0) {
+        log_error("reload: the site that runs stays as it is: %s", strerror(-r));
+        give_up(gateway);
+        return;
+    }
+    gateway->reload_waits = false;
+    gateway->reloads++;
+    gateway->loaded_ms = clock_wall_ms();
+    log_info("reload: the new site runs: %zu lines, %zu devices", lines, devices);
+    sd_notify(0, "STATUS=");
+}
+
+static void say_what_waits(struct gateway *gateway)
+{
+    char names[400], status[460];
+
+    if (gateway->reload_waits || !engine_waits_for(gateway->engine, names, sizeof(names)))
+        return;
+    gateway->reload_waits = true;
+    log_info("reload: the new site is taken over when what has begun there has ended: %s",
+             names);
+    snprintf(status, sizeof(status), "STATUS=A new site waits for %s", names);
+    sd_notify(0, status);
+}
+
+static void on_reload(evutil_socket_t fd, short what, void *ctx)
+{
+    struct gateway *gateway = ctx;
+
+    (void)fd;
+    (void)what;
+    if (gateway->next && !gateway->stopping) {
+        if (engine_is_prepared(gateway->engine, gateway_now(gateway)))
+            take_over(gateway);
+        else
+            say_what_waits(gateway);
+        gateway_pump(gateway);
+    }
+    if (gateway_lines_leave(gateway) || gateway->next)
+        look_again(gateway, LOOK_US);
+}
+
+/* --- reading it --- */
+
+static void say_problems(const struct problems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct problem *problem = &problems->items[i];
+        char place[300];
+
+        if (problem->line > 0)
+            snprintf(place, sizeof(place), "%s:%u", problem->file, problem->line);
+        else
+            snprintf(place, sizeof(place), "%s", problem->file);
+        if (problem->warning)
+            log_warning("%s: %s", place, problem->text);
+        else
+            log_error("%s: %s", place, problem->text);
+    }
+}
+
+/* What was prepared of the links belongs to a site that goes; one that waits gets its own
+ * again.
+ */
+static void prepare_again(struct gateway *gateway)
+{
+    char why[300];
+
+    if (api_prepare(gateway->api, gateway->next, why, sizeof(why)) == 0 || !gateway->next)
+        return;
+    log_error("reload: the site that waits is dropped: %s", why);
+    give_up(gateway);
+}
+
+static int read_site(struct gateway *gateway, struct site **ret, struct problems *problems)
+{
+    struct site *site = NULL;
+    int r = site_load(&site, gateway->settings.source, problems);
+
+    if (r == 0)
+        check_fixed(gateway, site, problems);
+    if (r == 0 && problems->errors == 0)
+        gateway_prepare_links(gateway, site, problems);
+    if (r == 0 && problems->errors > 0)
+        r = SITE_E_PROBLEMS;
+    problems_sort(problems);
+    *ret = site;
+    return r;
+}
+
+int gateway_reload(struct gateway *gateway, struct problems *problems)
+{
+    struct site *site = NULL;
+    int r = gateway->settings.source ? read_site(gateway, &site, problems) : -ENOTSUP;
+
+    if (r == 0)
+        r = engine_prepare(gateway->engine, site);
+    say_problems(problems);
+    if (r != 0) {
+        gateway->reloads_refused++;
+        log_error("reload: the site that runs stays as it is: %s",
+                  r < 0 ? strerror(-r) : "the new one has problems");
+        prepare_again(gateway);
+        site_free(site);
+        return r;
+    }
+    drop_next(gateway);
+    gateway->next = site;
+    look_again(gateway, 0);
+    return 0;
+}
+
+/* --- for the API --- */
+
+void gateway_add_site(const struct gateway *gateway, json_t *status)
+{
+    char loaded[TIMETEXT_SIZE], names[400] = "";
+
+    timetext_format(loaded, gateway->loaded_ms);
+    if (gateway->next)
+        engine_waits_for(gateway->engine, names, sizeof(names));
+    json_object_set_new(status, "site",
+                        json_pack("{s:s, s:s, s:I, s:I, s:b, s:s}", "file", gateway->site->file,
+                                  "loaded", loaded, "reloads", (json_int_t)gateway->reloads,
+                                  "refused", (json_int_t)gateway->reloads_refused, "pending",
+                                  gateway->next != NULL, "waitsFor", names));
+}
+
+static json_t *problems_json(const struct problems *problems)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct problem *problem = &problems->items[i];
+
+        json_array_append_new(list, json_pack("{s:s, s:i, s:b, s:s}", "file", problem->file,
+                                              "line", (int)problem->line, "warning",
+                                              (int)problem->warning, "text", problem->text));
+    }
+    return list;
+}
+
+int gateway_reload_asked(struct gateway *gateway, json_t **answer)
+{
+    struct problems problems = {0};
+    int r = gateway_reload(gateway, &problems);
+
+    *answer = json_pack("{s:b, s:I, s:o}", "taken", r == 0, "reloads",
+                        (json_int_t)gateway->reloads, "problems", problems_json(&problems));
+    problems_deinit(&problems);
+    return r == 0 ? 200 : r > 0 ? 400 : 500;
+}
+
+/* --- life --- */
+
+int gateway_open_reload(struct gateway *gateway)
+{
+    gateway->loaded_ms = clock_wall_ms();
+    gateway->reload_timer = event_new(gateway->base, -1, 0, on_reload, gateway);
+    return gateway->reload_timer ? 0 : -ENOMEM;
+}
+
+/* When nothing looks at a site any more. */
+void gateway_close_reload(struct gateway *gateway)
+{
+    gateway_unlisten(gateway->reload_timer);
+    drop_next(gateway);
+    site_free(gateway->hub_own);
+    site_free(gateway->own);
+}
