@@ -163,7 +163,7 @@ static void stop_and_start(struct shelf *shelf)
 static void assert_jobs(struct shelf *shelf, const char *status, size_t most, bool grow,
                         int first, int last)
 {
-    char *cursor = NULL, *next, id[12];
+    char *cursor = NULL, *next, id[16];
     int wanted = first;
 
     do {
