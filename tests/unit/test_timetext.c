@@ -143,6 +143,8 @@ static void the_calendar_is_that_of_the_c_library(void **state)
         char expected[64], text[TIMETEXT_SIZE];
         struct tm tm;
 
+        if (seconds != day * 86400)
+            continue; /* the library's is too narrow, as on armhf */
         assert_non_null(gmtime_r(&seconds, &tm));
         strftime(expected, sizeof(expected), "%Y-%m-%dT%H:%M:%S.000Z", &tm);
         timetext_format(text, day * 86400000);
