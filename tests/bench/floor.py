@@ -158,18 +158,24 @@ class Floor:
         self.gateway = self.world.gateway(self.config, "--lines", self.sim.lines, env=env)
         self.backend = self.world.backend(self.broker)
         self.backend.online()
+        self.granted = self.grant() and (self.tcp or self.hurry_elsewhere())
         return self
 
-    def installed(self, granted=True):
-        """What the unit file grants, or nothing of it: real time for the lines, nice -10. The
-        rest stands for what is elsewhere, the wire, the broker's host, the back end's, and runs
-        before all of it. False where we may not."""
-        may = schedule(self.pid, os.SCHED_OTHER, nice=-10 if granted else 0)
+    def grant(self, granted=True):
+        """What the unit file grants, or nothing of it: real time for the lines' threads, nice -10
+        for all. False where we may not."""
+        if not schedule(self.pid, os.SCHED_OTHER, nice=-10 if granted else 0):
+            return False
         for thread, name in threads(self.pid):
-            if may and granted and name.startswith("line"):
+            if granted and name.startswith("line"):
                 os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(1))
-        return may and all(schedule(pid, os.SCHED_FIFO, 2) for pid in
-                           (self.sim.child.pid, self.broker.child.pid, os.getpid()))
+        return True
+
+    def hurry_elsewhere(self):
+        """What stands for something that is elsewhere, the wire, the broker's host, the back end's,
+        runs before all that this machine has to do. False where we may not."""
+        return all(schedule(pid, os.SCHED_FIFO, 2)
+                   for pid in (self.sim.child.pid, self.broker.child.pid, os.getpid()))
 
     @property
     def pid(self):
