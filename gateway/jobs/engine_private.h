@@ -171,12 +171,18 @@ struct line_state {
     int64_t gate_us;
     int64_t wake_us; /* when engine_next_work() may have something, as far as is known */
     uint64_t operations, troubles;
-    bool overloaded;  /* asked for more polls than it can carry */
-    int64_t load_us;  /* when that is looked at next */
-    unsigned late;    /* how late the last polls were, see engine_overload.c */
     uint64_t outcome; /* number of the last one that waits for others of this line; 0: none */
     uint64_t cast;    /* order of the job whose tasks wait for a broadcast; 0: none */
-    bool cast_out;    /* and it is at the line */
+    int64_t load_us;  /* when that is looked at next */
+    unsigned late;    /* how late the last polls were, see engine_overload.c */
+    bool overloaded;  /* asked for more polls than it can carry */
+    bool cast_out;    /* a broadcast is at the line */
+};
+
+/* A device that is taken out of the site and comes back is as worn as before. */
+struct absent {
+    char *id;
+    struct wears wears;
 };
 
 /* An answer that is remembered for callers who repeat themselves. */
@@ -289,10 +295,12 @@ struct engine {
     int64_t newest_ms, clock_us, hold_us, forget_us;
     struct job *recalled; /* the job that the last record was about */
     size_t recalled_task;
-    bool trusted;           /* the wall clock, when it was last told */
-    int64_t wear_shift_us;  /* from the boot clock to the one that writes are counted by */
-    int64_t wear_at_us;     /* recalled of another boot: that clock, the last time */
-    int64_t wear_wall_ms;   /* ... and the wall clock then; 0: not known, or done with */
+    bool trusted;          /* the wall clock, when it was last told */
+    int64_t wear_shift_us; /* from the boot clock to the one that writes are counted by */
+    int64_t wear_at_us;    /* recalled of another boot: that clock, the last time */
+    int64_t wear_wall_ms;  /* ... and the wall clock then; 0: not known, or done with */
+    struct absent *absent; /* devices that the site does not have, and wrote to */
+    size_t absent_count;
     int64_t wear_looked_us; /* that clock at the last tick */
 };
 
@@ -447,6 +455,10 @@ bool wear_allows(struct engine *engine, const struct task *task, const struct fa
                  struct moment now, enum code *code, char *text, size_t size);
 void wear_recall(struct engine *engine, const struct record *record, const json_t *kept);
 void wear_resume(struct engine *engine, struct moment now);
+/* A device leaves the site, and comes back to it. */
+void wear_leave(struct engine *engine, const char *id, struct wears *wears);
+struct wears wear_return(struct engine *engine, const char *id);
+void wear_close(struct engine *engine);
 void wear_tick(struct engine *engine, struct moment now);
 json_t *wear_json(const struct engine *engine, size_t device); /* NULL: no such point */
 

@@ -193,6 +193,7 @@ static void move_devices(struct engine *engine, struct next *next, struct moment
 
         if (from == SITE_NONE) {
             twin_init(&is->twin);
+            is->wears = wear_return(engine, next->site->devices[i].id);
             forget_place(is, now);
             continue;
         }
@@ -213,6 +214,7 @@ static void move_devices(struct engine *engine, struct next *next, struct moment
         if (next->reload->device_to[i] != SITE_NONE)
             continue;
         drop_polls(&engine->devices[i]);
+        wear_leave(engine, old->devices[i].id, &engine->devices[i].wears);
         device_deinit(&engine->devices[i]);
     }
     free(engine->devices);

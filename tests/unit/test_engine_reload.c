@@ -282,6 +282,27 @@ static void a_device_at_another_line_takes_its_waiting_tasks_along(void **state)
     assert_int_equal(world.devices[0].setpoint, 21);
 }
 
+static void a_device_that_comes_back_is_as_worn_as_before(void **state)
+{
+    (void)state;
+    world.survives = true;
+    world.fixture.points[WORLD_SETPOINT].if_different = true;
+    world.fixture.points[WORLD_SETPOINT].max_writes_per_day = 1;
+    open_write();
+    world_call(&world, "d0");
+    world_finish(&world);
+    assert_int_equal(world.devices[0].writes, 1);
+    struct copy *next = another(), *with_it = another();
+    copy_remove(next, "d0");
+    reload(next);
+    reload(with_it);
+    world.devices[0].setpoint = 5;
+    world_call(&world, "d0");
+    world_finish(&world);
+    assert_int_equal(world.devices[0].writes, 1);
+    assert_int_equal(world_last(&world, REPORT_ANSWER, NULL, NULL)->status, 405);
+}
+
 /* line0 is rewired while its job runs: reload() sees to it that nothing is out then. */
 static void a_rewired_line_is_changed_between_two_frames(void **state)
 {
@@ -433,6 +454,7 @@ int main(void)
         TEST(what_is_retained_of_a_removed_device_is_cleared),
         TEST(a_changed_make_holds_for_what_begins_later),
         TEST(a_device_at_another_line_takes_its_waiting_tasks_along),
+        TEST(a_device_that_comes_back_is_as_worn_as_before),
         TEST(a_rewired_line_is_changed_between_two_frames),
         TEST(twins_health_and_last_outcomes_live_on),
         TEST(a_patch_that_is_not_safe_yet_survives_a_removal),
