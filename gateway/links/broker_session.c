@@ -65,6 +65,7 @@ static void fly(struct session *session, struct outgoing *message)
     } else {
         session->flights[i].message = message;
         session->flying++;
+        session->offline |= message == session->last;
     }
 }
 
@@ -207,13 +208,28 @@ static void begin_stop(struct session *session)
     }
     last = outgoing_new(OUTGOING_STATE, strdup(settings->will_topic),
                         strdup(settings->will_body), true);
-    if (last && outbox_give(session->outbox, last) != 0)
+    if (last && outbox_give(session->outbox, last) == 0)
+        session->last = last;
+    else
         outgoing_free(last);
     enter(session, SESSION_FLUSHING, FLUSH_LIMIT_US);
 }
 
+/* Too much waits to go out before a stop; that the gateway is gone is said in any case. */
+static void say_offline(struct session *session)
+{
+    const struct mqtt_settings *settings = &session->settings->mqtt;
+    struct outgoing last = {
+        .topic = settings->will_topic, .body = settings->will_body, .retain = true};
+    int token;
+
+    if (!session->offline && mqtt_publish(session->mqtt, &last, &token) != 0)
+        log_warning("broker: it could not be told that this gateway stops");
+}
+
 static void leave(struct session *session)
 {
+    say_offline(session);
     enter(session, SESSION_LEAVING, LEAVE_LIMIT_US);
     if (mqtt_disconnect(session->mqtt, LEAVE_LIMIT_US / 1000) < 0)
         end(session, "disconnected");
@@ -280,9 +296,9 @@ static void serve(struct session *session)
         event = next_event(session, session->until_us, may_send(session));
         if (event)
             take_event(session, event);
-        else if (clock_boot_us() >= session->until_us)
-            time_is_up(session);
         free(event);
+        if (session->state != SESSION_ENDED && clock_boot_us() >= session->until_us)
+            time_is_up(session);
     }
 }
 

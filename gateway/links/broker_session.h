@@ -48,6 +48,8 @@ struct session {
         int token;
     } flights[SESSION_FLIGHTS];
     size_t flying;
+    const struct outgoing *last; /* of a stop: says "offline". Not looked into */
+    bool offline;                /* it is on its way */
     unsigned shorts; /* sessions in a row that ended soon after they were connected */
 };
 

@@ -591,6 +591,19 @@ static void a_close_says_offline_and_is_quick(void **state)
     assert_retained("jg/v1/gateways/gw", "{\"state\":\"offline\",\"version\":\"1.2.3\"}");
 }
 
+static void a_close_says_offline_however_much_waits(void **state)
+{
+    (void)state;
+    struct broker *link = open_connected(5);
+
+    broker_has_all(link);
+    report_text(link, REPORT_GATEWAY, "{\"state\":\"online\"}", false);
+    for (uint64_t i = 1; i <= 30000; i++)
+        report_end(link, REPORT_OUTCOME, i, "{}");
+    assert_in_range(close_ms(link), 0, 700);
+    assert_retained("jg/v1/gateways/gw", "{\"state\":\"offline\",\"version\":\"1.2.3\"}");
+}
+
 static void a_close_is_quick_when_the_broker_hangs(void **state)
 {
     (void)state;
@@ -731,6 +744,7 @@ int main(int argc, char **argv)
         FACT(what_has_no_room_is_asked_for_again_when_there_is),
         FACT(many_reports_arrive_in_order),
         FACT(a_close_says_offline_and_is_quick),
+        FACT(a_close_says_offline_however_much_waits),
         FACT(a_close_is_quick_when_the_broker_hangs),
         FACT(a_close_is_quick_when_nobody_answers),
         FACT(a_wrong_password_is_told),
