@@ -5,6 +5,7 @@
 #include "jobs/condition.h"
 #include "jobs/timetext.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,15 +76,52 @@ static void print_state(struct grid *grid, size_t column, const json_t *own)
         grid_cell(grid, column, tone_of_state(state), "%s", state);
 }
 
+static bool any_wears(const json_t *devices)
+{
+    const json_t *device;
+    size_t i;
+
+    json_array_foreach(devices, i, device)
+    {
+        if (json_object_get(json_object_get(device, "jobgate"), "writesToday"))
+            return true;
+    }
+    return false;
+}
+
+/* "setpoint 3/10, mode 0/4": of the points that wear, what was written and may be. */
+static void print_wear(struct grid *grid, size_t column, const json_t *points)
+{
+    char text[200] = "";
+    size_t used = 0;
+    const char *name;
+    json_t *point;
+
+    json_object_foreach((json_t *)(uintptr_t)points, name, point)
+    {
+        int n =
+            snprintf(text + used, sizeof(text) - used,
+                     "%s%s %" JSON_INTEGER_FORMAT "/%" JSON_INTEGER_FORMAT, used ? ", " : "",
+                     name, json_integer_value(json_object_get(point, "written")),
+                     json_integer_value(json_object_get(point, "most")));
+
+        if (n < 0 || (size_t)n >= sizeof(text) - used)
+            break;
+        used += (size_t)n;
+    }
+    grid_cell(grid, column, TONE_PLAIN, "%s", text);
+}
+
 static void print_devices(json_t *devices)
 {
     struct terminal terminal = terminal_of(stdout);
+    const char *wear = any_wears(devices) ? "WRITES TODAY" : NULL;
     struct grid grid;
     json_t *device;
     size_t i;
 
     grid_init(&grid, (const char *const[]){"DEVICE", "LINE", ">UNIT", "PROFILE", "STATE",
-                                           "SINCE (UTC)", "LAST OUTCOME", NULL});
+                                           "SINCE (UTC)", "LAST OUTCOME", wear, NULL});
     json_array_foreach(devices, i, device)
     {
         const json_t *own = json_object_get(device, "jobgate");
@@ -97,6 +135,8 @@ static void print_devices(json_t *devices)
         print_state(&grid, 4, own);
         print_time(&grid, 5, text_of(own, "since"));
         print_outcome(&grid, 6, json_object_get(own, "lastOutcome"));
+        if (wear)
+            print_wear(&grid, 7, json_object_get(own, "writesToday"));
     }
     grid_print(&grid, &terminal);
     grid_deinit(&grid);

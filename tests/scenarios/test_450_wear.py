@@ -32,5 +32,7 @@ def test_writes_are_counted_over_kills_and_the_fourth_is_refused(world):
     assert "more in 24 h" in payload["error"]["description"]
     assert small.written("room-1") == 3
     assert api.write("room-1", mode=1)[0] == 200
+    told = world.command("devices", "--socket", gateway.socket)
+    assert "WRITES TODAY" in told.stdout and "setpoint 3/3" in told.stdout
     _, _, device = api.get("/devices/room-1")
     assert device["jobgate"]["writesToday"]["setpoint"]["written"] == 3
