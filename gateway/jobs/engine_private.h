@@ -562,6 +562,11 @@ void told_forget(struct engine *engine, const struct job *job);
 void told_give_up(struct engine *engine, struct job *job);
 void told_count(struct engine *engine); /* after a restart */
 
+/* engine_rows.c */
+struct query;
+json_t *device_row(struct engine *engine, const struct query *query, size_t device);
+json_t *fold_devices(struct engine *engine, const struct query *query); /* NULL: no memory */
+
 /* engine_select.c */
 struct select {
     const struct engine *engine;

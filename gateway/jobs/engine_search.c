@@ -161,18 +161,6 @@ static void find_records(struct search *search)
 
 /* --- devices, which memory holds all --- */
 
-/* Takes the device's document. */
-static json_t *row_json(const struct query *query, json_t *document)
-{
-    json_t *row;
-
-    if (query->item_count == 0)
-        return document;
-    row = query_row(query, document);
-    json_decref(document);
-    return row;
-}
-
 static void find_devices(struct search *search)
 {
     struct engine *engine = search->engine;
@@ -181,34 +169,9 @@ static void find_devices(struct search *search)
         struct select select = {.engine = engine, .device = i};
 
         if (query_matches(search->query, select_lookup, &select) &&
-            !add(
-                search, (struct look_place){0, i},
-                row_json(search->query, engine_twin_json(engine, engine->site->devices[i].id))))
+            !add(search, (struct look_place){0, i}, device_row(engine, search->query, i)))
             return;
     }
-}
-
-/* All rows; NULL without memory. */
-static json_t *fold_devices(struct engine *engine, const struct query *query)
-{
-    struct query_sums *sums = query_sums_new(query);
-    json_t *rows = NULL;
-    bool fine = sums;
-
-    for (size_t i = 0; fine && i < engine->site->device_count; i++) {
-        struct select select = {.engine = engine, .device = i};
-
-        if (query_matches(query, select_lookup, &select)) {
-            json_t *document = engine_twin_json(engine, engine->site->devices[i].id);
-
-            fine = query_sums_add(sums, document);
-            json_decref(document);
-        }
-    }
-    if (fine)
-        rows = query_sums_rows(sums);
-    query_sums_free(sums);
-    return rows;
 }
 
 static void find_sums(struct search *search)
