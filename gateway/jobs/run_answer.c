@@ -133,8 +133,8 @@ static void answer_return(struct run *run, const struct facts *facts,
     if (trouble_of(answer) != TROUBLE_NONE) {
         unsigned tries = run->tries + 1;
         char text[240];
-        bool last = trouble_of(answer) == TROUBLE_REFUSED || facts->known_dead ||
-                    tries >= facts->tries;
+        bool last =
+            trouble_of(answer) == TROUBLE_REFUSED || facts->known_dead || tries >= facts->tries;
 
         if (last) {
             sentence_trouble(text, sizeof(text), run->site, run->device, &step->operation,

@@ -119,7 +119,8 @@ def schedule(pid, policy, priority=0, nice=0):
 class Floor:
     """One row's world; a context manager."""
 
-    def __init__(self, lines=1, units=UNITS, baud=19200, sim=(), text=None, tcp=False, line_more=""):
+    def __init__(self, lines=1, units=UNITS, baud=19200, sim=(), text=None, tcp=False,
+                 line_more=""):
         self.baud, self.sim_options = baud, sim
         self.names = [f"line{number}" for number in range(lines)]
         self.units, self.text, self.tcp = units, text or profile(), tcp

@@ -8,8 +8,8 @@ import threading
 import time
 import tty
 
-from floor import (READ, ROOT, UNITS, WRITE, WRITE_10, WRITE_READ, Floor, broadcast_s, cpu_s, limit_s,
-                   private_kb, profile, wakes, written_limit_s)
+from floor import (READ, ROOT, UNITS, WRITE, WRITE_10, WRITE_READ, Floor, broadcast_s, cpu_s,
+                   limit_s, private_kb, profile, wakes, written_limit_s)
 from rest import rest
 
 
@@ -382,7 +382,8 @@ def calls(runs):
     times.sort()
     return [Row("call beside a job and two dead: 99th percentile", None,
                 [times[int(len(times) * 0.99)]], unit=" ms",
-                note=f"median {statistics.median(times):.1f} ms, a transaction 18.2 ms, a probe 40 ms")]
+                note=f"median {statistics.median(times):.1f} ms; a transaction 18.2 ms, "
+                     "a probe 40 ms")]
 
 
 def idle(_):
@@ -463,6 +464,6 @@ def condition(runs):
                          "through the API")]
 
 
-ROWS = [plain, checked, many_lines, written, slow_disk, hogs, never_met, known_dead, lossy, polled, patch, write_read, broadcast, reboots,
-        judged, first_byte, calls, idle, rest, slow_baud, fast_baud, ten_thousand,
+ROWS = [plain, checked, many_lines, written, slow_disk, hogs, never_met, known_dead, lossy, polled,
+        patch, write_read, broadcast, reboots, judged, first_byte, calls, idle, rest, slow_baud, fast_baud, ten_thousand,
         condition]
