@@ -32,8 +32,8 @@ static const char *const keep_sql[KEEP_COUNT] = {
     [RECORD_CANCEL] = "UPDATE job SET canceled = 1 WHERE id = ?2",
     [RECORD_TASKS] = "UPDATE job SET tasks = ?4 WHERE id = ?2",
     [RECORD_FORGET] = "DELETE FROM job WHERE id = ?2",
-    [RECORD_TOLD] = "UPDATE task SET told = 1 WHERE device = ?3 AND"
-                    " job = (SELECT number FROM job WHERE id = ?2)",
+    [RECORD_TOLD] = "INSERT OR IGNORE INTO told (job, device) SELECT job, device FROM task"
+                    " WHERE device = ?3 AND job = (SELECT number FROM job WHERE id = ?2)",
     [RECORD_CLOCK] = "INSERT OR REPLACE INTO clock VALUES (1, ?1, ifnull(?4, ''))",
     [RECORD_SHARED] = "UPDATE job SET told = 1 WHERE id = ?2",
     [RECORD_SHELVED] = "INSERT OR REPLACE INTO history (number, ended, view)"

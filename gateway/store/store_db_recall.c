@@ -41,7 +41,9 @@ static const char *const recall_sql[] = {
                TASK_OF_JOB "outcome IS NOT NULL"
                            " ORDER BY task.number"),
     RECALL_ROW(11, "task.number", "id", "device", "NULL",
-               TASK_OF_JOB "task.told = 1 ORDER BY job"),
+               TASK_OF_JOB "(task.told = 1 OR EXISTS (SELECT 1 FROM told"
+                           " WHERE told.job = task.job AND told.device = task.device))"
+                           " ORDER BY job"),
     RECALL_ROW(8, "number", "id", "NULL", "NULL",
                "job WHERE " NOT_SHELVED " AND canceled = 1 ORDER BY number"),
     RECALL_ROW(6, "number", "id", "NULL", "status",

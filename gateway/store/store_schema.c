@@ -87,6 +87,14 @@ const char *const store_steps[] = {
     /* What a forgotten job left with others is cleared; until they know, `cleared` is 0. */
     "ALTER TABLE known ADD COLUMN number INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE known ADD COLUMN cleared INTEGER NOT NULL DEFAULT 1;",
+
+    /* Marks of what has arrived lie close together: in the rows of the tasks each of them wrote
+       an outcome once more. `told` of a task says only that nobody needs to be told. */
+    "CREATE TABLE told ("
+    "  job INTEGER NOT NULL REFERENCES job(number) ON DELETE CASCADE,"
+    "  device TEXT NOT NULL,"
+    "  PRIMARY KEY (job, device)"
+    ") STRICT, WITHOUT ROWID;",
 };
 
 const size_t store_step_count = sizeof(store_steps) / sizeof(store_steps[0]);

@@ -394,7 +394,8 @@ static void tasks_of_an_older_version_are_taken_over(void **state)
     run_sql(
         folder,
         "ALTER TABLE known DROP COLUMN number; ALTER TABLE known DROP COLUMN cleared;"
-        "DROP TABLE task; CREATE TABLE task (job INTEGER NOT NULL REFERENCES job(number) "
+        "DROP TABLE told; DROP TABLE task; CREATE TABLE task (job INTEGER NOT NULL REFERENCES "
+        "job(number) "
         "ON DELETE CASCADE, device TEXT NOT NULL, number INTEGER NOT NULL, handed TEXT, "
         "intent INTEGER NOT NULL DEFAULT 0, journal TEXT, outcome TEXT, told INTEGER NOT "
         "NULL DEFAULT 0, PRIMARY KEY (job, device)) STRICT, WITHOUT ROWID;"
