@@ -199,6 +199,8 @@ static void recall_status(struct engine *engine, struct job *job, const json_t *
     job->expired = json_is_true(json_object_get(kept, "expired"));
     job->code = (enum code)number(kept, "code");
     job->number = (uint64_t)number(kept, "number");
+    if (job->number == 0) /* kept when nobody said what had arrived */
+        job->told = job_is_over(job);
     if (job->number > engine->number)
         engine->number = engine->safe = job->number;
     snprintf(job->text, sizeof(job->text), "%s", text ? text : "");

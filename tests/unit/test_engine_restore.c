@@ -170,6 +170,28 @@ static void a_share_that_arrived_twice_is_kept_once(void **state)
     world_deinit(&world);
 }
 
+static void a_job_of_before_there_was_an_outbox_is_told(void **state)
+{
+    struct world world;
+
+    (void)state;
+    finished_night(&world, 1);
+    world_delivered(&world, REPORT_OUTCOME, "night", "d0");
+    for (size_t i = 0; i < world.log_count; i++) {
+        char *number = world.log[i]->kind == RECORD_STATUS
+                           ? strstr(world.log[i]->text, "\"number\"")
+                           : NULL;
+        if (number)
+            number[1] = 'x';
+    }
+    world_cut(&world, false);
+    json_t *status = engine_status_json(world.engine, world.now);
+    json_t *outbox = json_object_get(status, "outbox");
+    assert_int_equal(json_integer_value(json_object_get(outbox, "untold")), 0);
+    json_decref(status);
+    world_deinit(&world);
+}
+
 static void numbers_do_not_come_twice_after_a_cut(void **state)
 {
     struct world world;
@@ -846,6 +868,7 @@ int main(void)
         cmocka_unit_test(what_has_arrived_is_not_told_again),
         cmocka_unit_test(a_last_share_is_told_again_byte_for_byte_behind_its_outcomes),
         cmocka_unit_test(a_share_that_arrived_twice_is_kept_once),
+        cmocka_unit_test(a_job_of_before_there_was_an_outbox_is_told),
         cmocka_unit_test(numbers_do_not_come_twice_after_a_cut),
         cmocka_unit_test(a_clearing_is_told_until_it_has_arrived),
         cmocka_unit_test(more_than_a_thousand_untold_jobs_are_not_waited_for),
