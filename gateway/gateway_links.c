@@ -193,9 +193,10 @@ static int reload(void *ctx, json_t **answer)
     return gateway_reload_asked(ctx, answer);
 }
 
-static int open_broker(struct gateway *gateway, char *why, size_t size)
+static int open_broker(struct gateway *gateway, const struct site *before, char *why,
+                       size_t size)
 {
-    int r = broker_open(&gateway->broker, gateway->site, JOBGATE_VERSION, why, size);
+    int r = broker_open(&gateway->broker, gateway->site, before, JOBGATE_VERSION, why, size);
 
     if (r < 0)
         return r;
@@ -241,7 +242,7 @@ int gateway_open_links(struct gateway *gateway, char *why, size_t size)
         return 0;
     r = api_open(&gateway->api, &api, why, size);
     if (r == 0 && gateway->site->broker)
-        r = open_broker(gateway, why, size);
+        r = open_broker(gateway, NULL, why, size);
     if (r == 0 && gateway->site->iothub)
         r = open_iothub(gateway, why, size);
     return r;
@@ -295,10 +296,14 @@ static void reload_broker(struct gateway *gateway, const struct site *old)
     char why[300];
 
     if (gateway->broker && same_broker(old->broker, site->broker) &&
+        old->store.outbox_mb == site->store.outbox_mb &&
         broker_reload(gateway->broker, site) == 0)
         return;
     close_broker(gateway);
-    if (site->broker && open_broker(gateway, why, sizeof(why)) < 0) {
+    bool same_root = old->broker && site->broker &&
+                     same_text(old->broker->root, site->broker->root) &&
+                     same_text(old->broker->url, site->broker->url);
+    if (site->broker && open_broker(gateway, same_root ? old : NULL, why, sizeof(why)) < 0) {
         log_error("broker: it cannot be opened: %s; reload again", why);
         close_broker(gateway);
     }

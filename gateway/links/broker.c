@@ -156,8 +156,8 @@ void broker_stop(struct broker *broker)
         broker->thread = NULL;
 }
 
-int broker_open(struct broker **ret, const struct site *site, const char *version, char *why,
-                size_t why_size)
+int broker_open(struct broker **ret, const struct site *site, const struct site *before,
+                const char *version, char *why, size_t why_size)
 {
     struct broker_thread_settings settings = {0};
     struct broker *broker = calloc(1, sizeof(*broker));
@@ -174,6 +174,9 @@ int broker_open(struct broker **ret, const struct site *site, const char *versio
         goto fail_broker;
     }
     r = copy_names(&settings, site, version);
+    if (r == 0 && before)
+        r = topic_stale_filters(&settings.stale, &settings.stale_count, site->broker->root,
+                                before, site);
     if (r == 0)
         r = copy_files(&settings.mqtt, site->broker, why, why_size);
     if (r == 0)

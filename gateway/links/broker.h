@@ -23,18 +23,19 @@ struct broker_status {
     char text[160]; /* why it is not connected, for people */
 };
 
-/* `site` must have a broker and outlive the link. Key files are read here: negative errno and
-   `why` when one cannot be. The connection itself is made, and made again, by the link. */
-int broker_open(struct broker **ret, const struct site *site, const char *version, char *why,
-                size_t why_size);
+/* `site` must have a broker and outlive the link; `before`, the one before a reload, or NULL,
+   is looked at for devices that are gone. Key files are read here: negative errno and `why`
+   when one cannot be. The connection itself is made, and made again, by the link. */
+int broker_open(struct broker **ret, const struct site *site, const struct site *before,
+                const char *version, char *why, size_t why_size);
 /* Publishes what waits and "offline", and disconnects, within 500 ms. A message that the store
    has not taken by then is never acknowledged: it comes again. What is left to do with it: to
    take deliveries, and to close it. */
 void broker_stop(struct broker *broker);
 /* Can the files that `site` names for its broker be read? 0, or negative errno and `why`. */
 int broker_check(const struct site *site, char *why, size_t why_size);
-/* Another site with the same broker: new devices are subscribed, others no more. 0, or negative
-   errno and the link is to be closed. */
+/* Another site with the same broker. -ENOTSUP: it has other devices, so the link is to be
+   closed and opened anew, with what it knows of them. */
 int broker_reload(struct broker *broker, const struct site *site);
 void broker_close(struct broker *broker); /* stops it where it was not; NULL is fine */
 

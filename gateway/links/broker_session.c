@@ -160,6 +160,21 @@ static void watch_more(struct session *session)
         end(session, "the subscriptions could not be sent");
 }
 
+/* The broker keeps subscriptions over connections, also those of devices that are gone. */
+static void clear_stale(struct session *session)
+{
+    const struct broker_thread_settings *settings = session->settings;
+
+    for (size_t i = 0; !session->cleared && i < settings->stale_count; i += MQTT_FILTERS) {
+        size_t left = settings->stale_count - i;
+
+        if (mqtt_unsubscribe(session->mqtt, settings->stale + i,
+                             left < MQTT_FILTERS ? left : MQTT_FILTERS) < 0)
+            return; /* with the next connection */
+    }
+    session->cleared = true;
+}
+
 static void subscribe_more(struct session *session)
 {
     size_t count = session->settings->filter_count - session->subscribed;
@@ -240,6 +255,7 @@ static void take_event(struct session *session, const struct mqtt_event *event)
     switch (event->kind) {
     case MQTT_CONNECTED:
         session->connected_us = clock_boot_us();
+        clear_stale(session);
         subscribe_more(session);
         break;
     case MQTT_SUBSCRIBED:

@@ -41,6 +41,7 @@ struct session {
     int64_t until_us;               /* of this state */
     int64_t connected_us, ended_us; /* connected_us -1: never */
     size_t batch, subscribed;       /* filters: before the SUBSCRIBE under way, and with it */
+    bool cleared;                   /* the stale filters were sent away, once */
     size_t watching;                /* further filters that were sent */
     bool asking;                    /* UP: a SUBSCRIBE is under way */
     struct {

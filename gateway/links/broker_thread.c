@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "links/broker_pace.h"
 #include "links/broker_session.h"
+#include "links/broker_topics.h"
 #include "links/link_end.h"
 
 #include <errno.h>
@@ -274,9 +275,8 @@ void broker_thread_settings_deinit(struct broker_thread_settings *settings)
     free(settings->root);
     free(settings->gateway_id);
     free(settings->echo);
-    for (size_t i = 0; i < settings->filter_count; i++)
-        free(settings->filters[i]);
-    free(settings->filters);
+    topic_filters_free(settings->filters, settings->filter_count);
+    topic_filters_free(settings->stale, settings->stale_count);
 }
 
 int broker_thread_open(struct broker_thread **ret,

@@ -20,6 +20,8 @@ struct broker_thread_settings {
     char *root, *gateway_id, *echo; /* mqtt.echo is this one */
     char **filters;
     size_t filter_count;
+    char **stale; /* filters of the session before that are not wanted any more */
+    size_t stale_count;
     size_t outbox_bytes; /* that may wait */
 };
 

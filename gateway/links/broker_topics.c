@@ -133,6 +133,26 @@ char *topic_echo(const char *root, const char *gateway_id)
     return make("%s/gateways/%s/echo", root, gateway_id);
 }
 
+static void add_device(char **filters, size_t *count, const char *root, const char *id)
+{
+    filters[(*count)++] = topic_device(root, id, "methods/#");
+    filters[(*count)++] = topic_device(root, id, "desired");
+    filters[(*count)++] = topic_device(root, id, "state");
+}
+
+static int hand_over(char ***ret, size_t *ret_count, char **filters, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!filters[i]) {
+            topic_filters_free(filters, count);
+            return -ENOMEM;
+        }
+    }
+    *ret = filters;
+    *ret_count = count;
+    return 0;
+}
+
 int topic_filters(char ***ret, size_t *count, const char *root, const struct site *site)
 {
     size_t most = 3 * site->device_count + 4, n = 0;
@@ -144,20 +164,24 @@ int topic_filters(char ***ret, size_t *count, const char *root, const struct sit
     filters[n++] = make("%s/jobs/+/cancel", root);
     filters[n++] = topic_share(root, "+", site->id);
     filters[n++] = topic_echo(root, site->id);
-    for (size_t i = 0; i < site->device_count; i++) {
-        filters[n++] = topic_device(root, site->devices[i].id, "methods/#");
-        filters[n++] = topic_device(root, site->devices[i].id, "desired");
-        filters[n++] = topic_device(root, site->devices[i].id, "state");
+    for (size_t i = 0; i < site->device_count; i++)
+        add_device(filters, &n, root, site->devices[i].id);
+    return hand_over(ret, count, filters, n);
+}
+
+int topic_stale_filters(char ***ret, size_t *count, const char *root, const struct site *old,
+                        const struct site *site)
+{
+    char **filters = calloc(3 * old->device_count + 1, sizeof(*filters));
+    size_t n = 0;
+
+    if (!filters)
+        return -ENOMEM;
+    for (size_t i = 0; i < old->device_count; i++) {
+        if (site_device(site, old->devices[i].id) == SITE_NONE)
+            add_device(filters, &n, root, old->devices[i].id);
     }
-    for (size_t i = 0; i < n; i++) {
-        if (!filters[i]) {
-            topic_filters_free(filters, n);
-            return -ENOMEM;
-        }
-    }
-    *ret = filters;
-    *count = n;
-    return 0;
+    return hand_over(ret, count, filters, n);
 }
 
 void topic_filters_free(char **filters, size_t count)

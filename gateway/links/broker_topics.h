@@ -53,6 +53,9 @@ char *topic_echo(const char *root, const char *gateway_id);
 
 /* The filters to subscribe for a site. */
 int topic_filters(char ***ret, size_t *count, const char *root, const struct site *site);
+/* Those of devices that `old` has and `site` has not. */
+int topic_stale_filters(char ***ret, size_t *count, const char *root, const struct site *old,
+                        const struct site *site);
 void topic_filters_free(char **filters, size_t count);
 
 #endif

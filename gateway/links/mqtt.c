@@ -496,6 +496,16 @@ static int publish(struct mqtt *mqtt, const struct outgoing *from, int qos, int 
     return rc == MQTTASYNC_SUCCESS ? 0 : -EIO;
 }
 
+int mqtt_unsubscribe(struct mqtt *mqtt, char *const *filters, size_t count)
+{
+    MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
+
+    return MQTTAsync_unsubscribeMany(mqtt->client, (int)count, filters, &options) ==
+                   MQTTASYNC_SUCCESS
+               ? 0
+               : -EIO;
+}
+
 int mqtt_publish(struct mqtt *mqtt, const struct outgoing *message, int *token)
 {
     return publish(mqtt, message, mqtt->settings.at_most_once ? 0 : QOS, token);

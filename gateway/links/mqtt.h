@@ -64,7 +64,9 @@ int mqtt_open(struct mqtt **ret, const struct mqtt_settings *settings, char *why
 enum { MQTT_FILTERS = 32 };
 int mqtt_subscribe(struct mqtt *mqtt, char *const *filters,
                    size_t count); /* 1 to MQTT_FILTERS */
-enum { MQTT_E_UNFIT = 1 };        /* no broker would take this message */
+/* No event tells what becomes of it. */
+int mqtt_unsubscribe(struct mqtt *mqtt, char *const *filters, size_t count);
+enum { MQTT_E_UNFIT = 1 }; /* no broker would take this message */
 int mqtt_publish(struct mqtt *mqtt, const struct outgoing *message, int *token);
 /* The same by QoS 1, with DELIVERED, also where the session is at_most_once. */
 int mqtt_publish_surely(struct mqtt *mqtt, const struct outgoing *message, int *token);

@@ -244,3 +244,16 @@ def test_a_storm_of_signals_is_weathered(world):
     for n in range(1, 7):
         assert floor.sim.device(f"room-{n}")["written"] == 2, n
     assert floor.gateway.stop() == 0, floor.gateway.text()
+
+
+def test_what_is_said_to_a_removed_device_does_not_arrive_any_more(world):
+    floor = Floor(world)
+    floor.write([devices("room-#", "floor3", "2-7")])
+    assert floor.reload().returncode == 0
+    until(lambda: "UNSUBSCRIBE" in floor.broker.text(), what="its subscriptions are dropped")
+    floor.backend.publish("devices/room-1/desired", {"setpoint": 21})
+    assert floor.backend.call("room-2", "setComfort", {"setpoint": 20})["status"] == 200
+    told = floor.broker.text().split("UNSUBSCRIBE", 1)[1]
+    assert "jobgate/v1/devices/room-1/methods/#" in told
+    sent = [line for line in told.splitlines() if "Sending PUBLISH to building-43" in line]
+    assert not [line for line in sent if "/room-1/desired" in line]

@@ -220,7 +220,7 @@ static struct broker *open_link(int protocol)
     char why[200];
 
     of.broker.protocol = protocol;
-    if (broker_open(&link, &of.site, "1.2.3", why, sizeof(why)) != 0)
+    if (broker_open(&link, &of.site, NULL, "1.2.3", why, sizeof(why)) != 0)
         fail_msg("%s", why);
     return link;
 }
@@ -401,7 +401,7 @@ static int hold_job(const char *number)
     links_site_fill(&of);
     of.broker.host = (char *)(uintptr_t) "127.0.0.1";
     port = of.broker.port = (uint16_t)atoi(number);
-    if (broker_open(&link, &of.site, "1.2.3", why, sizeof(why)) != 0)
+    if (broker_open(&link, &of.site, NULL, "1.2.3", why, sizeof(why)) != 0)
         return 1;
     wait_connected(link);
     report_text(link, REPORT_GATEWAY, "{\"state\":\"online\"}", false);
@@ -659,7 +659,7 @@ static void a_wrong_password_is_told(void **state)
     assert_string_equal(status.text, "Not authorized");
     broker_close(link);
     snprintf(file, sizeof(file), "%s/none", folder);
-    assert_int_equal(broker_open(&link, &of.site, "1", extra, sizeof(extra)), -ENOENT);
+    assert_int_equal(broker_open(&link, &of.site, NULL, "1", extra, sizeof(extra)), -ENOENT);
     assert_non_null(strstr(extra, "none: No such file"));
 }
 
