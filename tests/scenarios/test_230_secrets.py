@@ -90,7 +90,7 @@ def test_the_log_the_state_and_the_process_have_no_secret(planted):
     planted.ask("GET", "/devices", authorization=token(planted.owner) + "x")  # refused, and counted
     planted.ask("POST", "/jobgate/v1/signin", {"policy": planted.owner.name, "key": "wrong"})
     planted.gateway.child.send_signal(signal.SIGHUP)
-    until(lambda: "SIGHUP" in planted.gateway.text())
+    until(lambda: "reload: " in planted.gateway.text())
     assert_clean(planted, planted.gateway.text(), "the log")
     for path in sorted((planted.config.parent / "state").rglob("*")):
         if path.is_file():
