@@ -23,6 +23,7 @@ FACTS = ("the_condition_holds_and_it_becomes_ready", "it_runs_as_its_own_user",
          "the_journal_is_asked_by_line", "it_stays_alive_while_it_is_well", "a_stopped_process_is_restarted_by_the_watchdog",
          "a_killed_process_is_restarted", "https_is_answered_after_a_kill",
          "a_job_lives_through_a_kill", "a_job_lives_through_a_stop", "hangup_does_not_end_it",
+         "a_reload_takes_the_changed_site", "a_reload_of_a_bad_site_fails_and_changes_nothing",
          "it_stops_cleanly", "the_port_closes_with_the_gateway", "a_line_thread_has_real_time",
          "a_bad_site_is_not_tried_again",
          "callers_of_a_bad_site_do_not_start_it_for_ever", "a_mended_site_has_its_port_again")
@@ -97,6 +98,11 @@ fact a_job_lives_through_a_stop within 60 job_over stopped
 kill -HUP "$(show MainPID)"
 sleep 0.5
 fact hangup_does_not_end_it restarts 0
+sed -i 's/units = "1-3"/units = "1-2"/' /etc/jobgate/jobgate.conf
+fact a_reload_takes_the_changed_site eval 'systemctl reload jobgate.service && jobgate devices | grep -q room-2 && ! jobgate devices | grep -q room-3'
+echo 'nonsense' >>/etc/jobgate/jobgate.conf
+fact a_reload_of_a_bad_site_fails_and_changes_nothing eval '! systemctl reload jobgate.service && restarts 0 && jobgate devices | grep -q room-2'
+sed -i -e '/^nonsense/d' -e 's/units = "1-2"/units = "1-3"/' /etc/jobgate/jobgate.conf
 systemctl stop jobgate.service
 fact it_stops_cleanly eval 'is ActiveState inactive && is Result success'
 fact the_port_closes_with_the_gateway https closed

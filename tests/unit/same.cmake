@@ -1,0 +1,1 @@
+unit_test(same jobgate_site m)
