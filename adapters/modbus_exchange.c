@@ -41,8 +41,8 @@ unsigned wait_until(int64_t until_us, int fd, short events, int wake_fd)
         struct timespec time = {0};
 
         if (left > 0)
-            time =
-                (struct timespec){.tv_sec = left / 1000000, .tv_nsec = left % 1000000 * 1000};
+            time = (struct timespec){.tv_sec = (time_t)(left / 1000000),
+                                     .tv_nsec = (long)(left % 1000000 * 1000)};
         int n = ppoll(on, 2, &time, NULL);
 
         if (n > 0)

@@ -188,8 +188,8 @@ void sim_pty_play(struct sim_pty *pty)
     while (!(fds[0].revents & POLLIN)) {
         int64_t next = speak(pty);
         int64_t left = next - sim_group_now(pty->group);
-        struct timespec wait = {left > 0 ? left / 1000000000 : 0,
-                                left > 0 ? left % 1000000000 : 0};
+        struct timespec wait = {left > 0 ? (time_t)(left / 1000000000) : 0,
+                                left > 0 ? (long)(left % 1000000000) : 0};
 
         if (ppoll(fds, 3, next == INT64_MAX ? NULL : &wait, NULL) <= 0)
             continue;

@@ -186,8 +186,8 @@ void sim_server_play(struct sim_server *server)
     while (!(fds[0].revents & POLLIN)) {
         int64_t next = speak(server);
         int64_t left = next - sim_group_now(server->group);
-        struct timespec wait = {left > 0 ? left / 1000000000 : 0,
-                                left > 0 ? left % 1000000000 : 0};
+        struct timespec wait = {left > 0 ? (time_t)(left / 1000000000) : 0,
+                                left > 0 ? (long)(left % 1000000000) : 0};
         bool room = free_answer(server);
 
         for (size_t i = 0; i < CONNECTIONS_MAX; i++)

@@ -165,7 +165,7 @@ static void find_devices(struct search *search)
 {
     struct engine *engine = search->engine;
 
-    for (size_t i = search->from.place.index; i < engine->site->device_count; i++) {
+    for (size_t i = (size_t)search->from.place.index; i < engine->site->device_count; i++) {
         struct select select = {.engine = engine, .device = i};
 
         if (query_matches(search->query, select_lookup, &select) &&
@@ -179,7 +179,7 @@ static void find_sums(struct search *search)
     json_t *all = fold_devices(search->engine, search->query);
 
     search->failed = !all;
-    for (size_t i = search->from.place.index; i < json_array_size(all); i++) {
+    for (size_t i = (size_t)search->from.place.index; i < json_array_size(all); i++) {
         if (!add(search, (struct look_place){0, i}, json_incref(json_array_get(all, i))))
             break;
     }

@@ -213,8 +213,8 @@ static void wait_for_work(struct line *line)
     struct timespec left = {0};
 
     if (left_us > 0)
-        left =
-            (struct timespec){.tv_sec = left_us / 1000000, .tv_nsec = left_us % 1000000 * 1000};
+        left = (struct timespec){.tv_sec = (time_t)(left_us / 1000000),
+                                 .tv_nsec = (long)(left_us % 1000000 * 1000)};
     promise_nothing(line);
     int ready = ppoll(on, sizeof(on) / sizeof(on[0]), line->wire ? NULL : &left, NULL);
 

@@ -72,7 +72,7 @@ int api_socket_open(struct api *api, int *ret_fd, char *why, size_t why_size)
     int fd, r;
 
     if (strlen(api->socket) >= sizeof(address.sun_path)) {
-        snprintf(why, why_size, "socket path %s is longer than %zu characters", api->socket,
+        snprintf(why, why_size, "socket path %.200s is longer than %zu characters", api->socket,
                  sizeof(address.sun_path) - 1);
         return -ENAMETOOLONG;
     }

@@ -103,8 +103,8 @@ static void set_limit(struct broker_flood *flood, int64_t limit_us)
     struct itimerspec at = {0};
 
     if (limit_us != MOMENT_NEVER) {
-        at.it_value.tv_sec = limit_us / 1000000;
-        at.it_value.tv_nsec = limit_us % 1000000 * 1000;
+        at.it_value.tv_sec = (time_t)(limit_us / 1000000);
+        at.it_value.tv_nsec = (long)(limit_us % 1000000 * 1000);
     }
     flood->limit_us = limit_us;
     timerfd_settime(flood->timer, TFD_TIMER_ABSTIME, &at, NULL);

@@ -39,7 +39,8 @@ static struct mqtt_event *next_event(struct session *session, int64_t until_us, 
     };
     struct mqtt_event *event = queue_take(session->events);
     int64_t left_us = until_us == MOMENT_NEVER ? 0 : until_us - clock_boot_us();
-    struct timespec left = {.tv_sec = left_us / 1000000, .tv_nsec = left_us % 1000000 * 1000};
+    struct timespec left = {.tv_sec = (time_t)(left_us / 1000000),
+                            .tv_nsec = (long)(left_us % 1000000 * 1000)};
 
     if (event || left_us < 0)
         return event;

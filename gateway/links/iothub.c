@@ -31,8 +31,8 @@ static void send_due(struct iothub *iothub)
     if (wake_us != MOMENT_NEVER) {
         int64_t left_us = wake_us > now_us ? wake_us - now_us : 1;
 
-        when.it_value = (struct timespec){.tv_sec = left_us / SECOND_US,
-                                          .tv_nsec = left_us % SECOND_US * 1000};
+        when.it_value = (struct timespec){.tv_sec = (time_t)(left_us / SECOND_US),
+                                          .tv_nsec = (long)(left_us % SECOND_US * 1000)};
     }
     timerfd_settime(iothub->timer_fd, 0, &when, NULL);
 }

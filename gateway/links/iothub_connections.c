@@ -354,8 +354,8 @@ static void wait_until(struct hub_thread *thread, int64_t wake_us)
 
     if (left_us < 0)
         left_us = 0;
-    left =
-        (struct timespec){.tv_sec = left_us / SECOND_US, .tv_nsec = left_us % SECOND_US * 1000};
+    left = (struct timespec){.tv_sec = (time_t)(left_us / SECOND_US),
+                             .tv_nsec = (long)(left_us % SECOND_US * 1000)};
     ppoll(waits, sizeof(waits) / sizeof(waits[0]), &left, NULL);
 }
 

@@ -29,7 +29,8 @@ static int64_t now_ns(void)
 
 static void wait_until(int64_t ns)
 {
-    struct timespec then = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+    struct timespec then = {.tv_sec = (time_t)(ns / 1000000000),
+                            .tv_nsec = (long)(ns % 1000000000)};
 
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &then, NULL) == EINTR)
         ;

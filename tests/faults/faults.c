@@ -137,7 +137,8 @@ ssize_t write(int fd, const void *bytes, size_t size)
 static void take_time(void)
 {
     int64_t ms = wishes->sync_ms;
-    struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    struct timespec pause = {.tv_sec = (time_t)(ms / 1000),
+                             .tv_nsec = (long)(ms % 1000 * 1000000)};
 
     if (ms > 0)
         nanosleep(&pause, NULL);

@@ -478,13 +478,13 @@ static void play(uint64_t seed, bool aloud, struct counts *counts)
         abort();
     history->seed = history->state = seed;
     history->story = aloud ? stdout : open_memstream(&history->text, &history->size);
-    history->devices = 1 + draw(history, DEVICES_MOST);
+    history->devices = 1 + (size_t)draw(history, DEVICES_MOST);
     world_init(&history->world, history->devices, 1);
     history->world.survives = true;
     history->world.obeyed = on_obeyed;
     history->world.report = on_report;
     history->world.asks_itself = true;
-    history->link.room = 1 + draw(history, UNDERWAY_MOST);
+    history->link.room = 1 + (size_t)draw(history, UNDERWAY_MOST);
     make_method(history);
     make_point(history);
     for (size_t i = 0; i < history->devices; i++)
@@ -494,7 +494,7 @@ static void play(uint64_t seed, bool aloud, struct counts *counts)
         world_run(&history->world, (int64_t)(draw(history, 3) == 0 ? draw(history, SECONDS)
                                                                    : draw(history, 60000)));
         event(history);
-        link_run(history, draw(history, 8));
+        link_run(history, (size_t)draw(history, 8));
     }
     revive(history);
     history->link.away = false;
