@@ -384,6 +384,27 @@ static void what_a_removed_line_owes_is_given_up_after_a_minute(void **state)
     assert_string_equal(outcome("j", "d0", "status"), "failed");
 }
 
+static void a_device_that_goes_is_reached_by_no_broadcast(void **state)
+{
+    (void)state;
+    world.fixture.points[WORLD_SETPOINT].broadcast = true;
+    world.fixture.method.repeatable = true;
+    world.site->lines[0].broadcast_us = 100000;
+    open_write();
+    struct copy *next = another();
+    copy_remove(next, "d2");
+    prepare(next);
+    world_go(&world, "j", "*");
+    world_run(&world, 5 * SECONDS);
+    assert_int_equal(world.broadcasts, 0);
+    assert_int_equal(world.devices[2].writes, 0);
+    assert_true(engine_is_prepared(world.engine, world.now));
+    take(next);
+    world_finish(&world);
+    assert_int_equal(world.devices[2].writes, 0);
+    assert_string_equal(world_job_said(&world, "j", "deviceJobStatistics.succeededCount"), "5");
+}
+
 static void a_job_that_ended_can_still_be_asked_about(void **state)
 {
     (void)state;
@@ -459,6 +480,7 @@ int main(void)
         TEST(twins_health_and_last_outcomes_live_on),
         TEST(a_patch_that_is_not_safe_yet_survives_a_removal),
         TEST(what_a_removed_line_owes_is_given_up_after_a_minute),
+        TEST(a_device_that_goes_is_reached_by_no_broadcast),
         TEST(a_job_that_ended_can_still_be_asked_about),
         TEST(a_hundred_reloads_in_the_middle_of_jobs_change_no_outcome),
     };

@@ -435,6 +435,39 @@ static void no_descriptor_is_lost_by_opening_again(void **state)
     close(far.fd);
 }
 
+static void a_line_leaves_at_the_end_of_its_frame(void **state)
+{
+    struct line *line = open_fake();
+
+    (void)state;
+    assert_int_equal(line_overdue_us(line), 0);
+    assert_int_equal(line_give(line, work_for(4)), 0); /* 10 s, or until it is woken */
+    bool left = false;
+    for (int i = 0; !left && i < 500; i++)
+        left = line_leave(line, 10);
+    assert_true(left);
+    assert_true(line_leave(line, 0));
+    line_free(line);
+}
+
+static void a_line_needs_its_settings_only_to_open(void **state)
+{
+    char name[] = "gone", port[] = "fake";
+    struct adapter_settings settings = {.line = name, .port = port};
+    struct line *line;
+
+    (void)state;
+    assert_int_equal(line_open(&line, &fake, &settings), 0);
+    memset(name, 'x', strlen(name));
+    memset(port, 'x', strlen(port));
+    expect_state(line, true);
+    assert_int_equal(line_give(line, work_for(3)), 0); /* goes down, and opens again */
+    expect_answer(line, 3, ANSWER_LINE_DOWN);
+    expect_state(line, false);
+    expect_state(line, true);
+    line_free(line);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -450,6 +483,8 @@ int main(void)
         cmocka_unit_test(a_device_that_closes_an_idle_connection_is_no_news),
         cmocka_unit_test(closing_does_not_wait_for_a_long_time_out),
         cmocka_unit_test(no_descriptor_is_lost_by_opening_again),
+        cmocka_unit_test(a_line_leaves_at_the_end_of_its_frame),
+        cmocka_unit_test(a_line_needs_its_settings_only_to_open),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
