@@ -239,6 +239,16 @@ def soak(count, word):
               None if status == 0 else f"{said(status)}\n{text[-6000:]}")
 
 
+def mutations(count):
+    """What the histories say of an engine that is broken on purpose."""
+    status, text = run([sys.executable, str(ROOT / "tests" / "histories" / "mutations.py")], 1200)
+    told = re.findall(r"^(.+?): (NOT NOTICED|seed .*)$", text, re.M)
+    for what, noticed in told:
+        count.add(f"mutations: {what}", None if noticed != "NOT NOTICED" else noticed)
+    if status != 0 or not told:
+        count.add("mutations: run to their end", f"{said(status)}\n{text[-6000:]}")
+
+
 def main():
     parser = argparse.ArgumentParser(usage="./dev test [--all] [-k WORD]")
     parser.add_argument("-k", metavar="WORD", help="only tests whose name has WORD")
@@ -261,6 +271,7 @@ def main():
     if wanted.all:
         fuzz(count, 30)
         valgrind(count, wanted.k)
+        mutations(count)
         soak(count, wanted.k)
     return count.close()
 

@@ -1,9 +1,10 @@
 /*
  * Histories: the engine in a simulated world, driven by a seed: jobs, calls, patches, cancels,
- * redeliveries, dead and deaf devices, lines that go down, and power that goes at any moment.
- * In some a job over the line begins with a broadcast, in some the point wears. What was not
- * safe in the store is gone then; the frame on the wire was obeyed or not. The broker comes and
- * goes, and what it has not acknowledged is told again.
+ * redeliveries, dead devices, lost answers, others' hands on a device, lines that go down,
+ * clocks that jump, and power that goes at any moment. In some a job over the line begins with
+ * a broadcast, in some the point wears. What was not safe in the store is gone then; the frame
+ * on the wire was obeyed or not. The broker comes and goes, and what it has not acknowledged is
+ * told again.
  *
  * After each history the outcomes are compared with what the devices saw. A seed that fails
  * ends the program and prints its story: the same seed tells the same story again.
@@ -15,20 +16,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { DEVICES_MOST = 6, JOBS_MOST = 12, EVENTS = 40, VALUE_FIRST = 1000, PULSE_VALUE = 77 };
+enum { FOREIGN_FIRST = 20000, SAFE_US = 500000, SECOND_STEP_MS = 4000, ENDING_US = 3000000 };
 enum { UNDERWAY_MOST = 64 };
 
 enum what { METHOD_STATE, METHOD_TRIGGER, METHOD_PULSE, METHOD_RESTORE, METHOD_COUNT };
 
 struct asked {
     char id[16];
-    bool patch, safe, cancelled;
+    bool patch, safe;
+    int64_t cancelled_us;          /* 0: it was not, or that was lost with the power */
     uint16_t value;                /* that no other job writes */
     unsigned obeyed[DEVICES_MOST]; /* frames with this value that the device obeyed */
     char *told[DEVICES_MOST];      /* its outcome, as it was told first */
     char *arrived[DEVICES_MOST];   /* ... and as the back end has it */
     char *share;                   /* the last one, as the back end has it */
+    int64_t told_us[DEVICES_MOST], first_us[DEVICES_MOST], obeyed_us[DEVICES_MOST];
 };
 
 /* The link to the broker: what it has taken lies in memory, as many as it has room for, and
@@ -49,13 +54,19 @@ struct history {
     struct asked jobs[JOBS_MOST];
     size_t job_count;
     struct link link;
-    uint64_t number; /* of the last end that arrived for the first time */
+    uint64_t number;                  /* of the last end that arrived for the first time */
+    int64_t foreign_us[DEVICES_MOST]; /* when somebody else moved its setpoint last */
+    int64_t cut_us;                   /* when the power went last */
+    uint16_t foreign;                 /* his values, which no job writes */
+    bool jumped, rebooted;            /* the clock; the machine */
     unsigned cuts, again;
     unsigned wears[DEVICES_MOST]; /* frames that wrote to the point that wears */
     FILE *story;
     char *text; /* of the story, where it is not told aloud */
     size_t size;
 };
+
+static struct history *playing; /* for tell_unfinished() */
 
 struct counts {
     unsigned long histories, cuts, tasks, unknown, completed, again;
@@ -89,10 +100,41 @@ static void wrong(struct history *history, const char *what, const char *job, si
     fflush(history->story);
     printf("%s\nseed %llu: job %s, device d%zu: %s\n", history->text ? history->text : "",
            (unsigned long long)history->seed, job, device, what);
-    exit(1);
+    fflush(stdout);
+    _exit(1);
 }
 
 /* --- what the world saw --- */
+
+/* No other job has seen this one's value, to write it back in the end. */
+static bool is_alone(const struct history *history, const struct asked *asked, size_t device)
+{
+    for (size_t i = 0; i < history->job_count; i++) {
+        const struct asked *other = &history->jobs[i];
+
+        if (other != asked && !other->patch &&
+            (!other->told[device] || other->told_us[device] > asked->first_us[device]))
+            return false;
+    }
+    return true;
+}
+
+/* Where what a point held before is known, an interrupted write leaves alone what somebody else
+   has made of it since. */
+static void obeyed(struct history *history, struct asked *asked, size_t device)
+{
+    int64_t foreign_us = history->foreign_us[device];
+
+    if (history->method == METHOD_RESTORE && !asked->patch && asked->obeyed[device] == 1 &&
+        asked->obeyed_us[device] < foreign_us && foreign_us < history->cut_us &&
+        asked->obeyed_us[device] + SAFE_US < history->cut_us && /* what it held is kept */
+        is_alone(history, asked, device))
+        wrong(history, "a foreign change was overwritten after an interruption", asked->id,
+              device);
+    if (asked->obeyed[device]++ == 0)
+        asked->first_us[device] = history->world.now.boot_us;
+    asked->obeyed_us[device] = history->world.now.boot_us;
+}
 
 static void on_obeyed(struct world *world, size_t device, const struct operation *operation)
 {
@@ -102,8 +144,16 @@ static void on_obeyed(struct world *world, size_t device, const struct operation
          operation->words[0]);
     history->wears[device] += operation->address == 100;
     for (size_t i = 0; i < history->job_count; i++) {
-        for (uint16_t k = 0; k < operation->count; k++)
-            history->jobs[i].obeyed[device] += operation->words[k] == history->jobs[i].value;
+        for (uint16_t k = 0; k < operation->count; k++) {
+            struct asked *asked = &history->jobs[i];
+
+            if (operation->words[k] != asked->value)
+                continue;
+            obeyed(history, asked, device);
+            if (operation->address == 120 && asked->cancelled_us > 0 &&
+                asked->cancelled_us + ENDING_US < world->now.boot_us)
+                wrong(history, "a step began after the cancel", asked->id, device);
+        }
     }
 }
 
@@ -179,6 +229,7 @@ static void on_report(struct world *world, const struct report *report)
     tell(history, "outcome of %s: %s", report->job_id, report->body);
     if (!asked->told[device]) {
         asked->told[device] = strdup(report->body);
+        asked->told_us[device] = world->now.boot_us;
     } else if (strcmp(asked->told[device], report->body) != 0) {
         tell(history, "before it was: %s", asked->told[device]);
         wrong(history, "it has two outcomes", asked->id, device);
@@ -232,7 +283,8 @@ static void make_method(struct history *history)
     struct step *step;
 
     history->method = (enum what)draw(history, METHOD_COUNT);
-    fixture->method.repeatable = history->method != METHOD_TRIGGER;
+    fixture->method.repeatable = history->method != METHOD_TRIGGER &&
+                                 (history->method != METHOD_PULSE || draw(history, 2));
     switch (history->method) {
     case METHOD_TRIGGER:
         fixture_argument(fixture, WORLD_CONTROL, "n", NULL);
@@ -257,6 +309,10 @@ static void make_method(struct history *history)
     case METHOD_STATE:
     case METHOD_COUNT:
         fixture_argument(fixture, WORLD_SETPOINT, "n", NULL);
+        if (draw(history, 2))
+            return;
+        fixture_step(fixture, STEP_WAIT, 0)->duration_ms = SECOND_STEP_MS;
+        fixture_argument(fixture, WORLD_MODE, "n", NULL);
         return;
     }
 }
@@ -319,7 +375,16 @@ static void cut(struct history *history)
          obeyed ? "obeyed" : "lost", (unsigned long long)history->world.safe,
          (unsigned long long)history->world.kept);
     history->world.cut_keeps = draw(history, history->world.kept - history->world.safe + 1);
+    for (size_t i = 0; i < history->job_count; i++) {
+        if (history->jobs[i].cancelled_us + SAFE_US > history->world.now.boot_us)
+            history->jobs[i].cancelled_us = 0;
+    }
     link_cut(&history->link);
+    history->cut_us = history->world.now.boot_us;
+    if (draw(history, 3) == 0) {
+        history->world.other_boot = !history->world.other_boot;
+        history->rebooted = true;
+    }
     world_cut(&history->world, obeyed);
     history->cuts++;
     /* The broker delivers again what was not acknowledged, and at times what was. */
@@ -329,13 +394,23 @@ static void cut(struct history *history)
     }
 }
 
+/* By up to a day in either direction: no job starts, ends or expires by it. */
+static void jump(struct history *history)
+{
+    int64_t ms = (int64_t)draw(history, 2 * 86400000) - 86400000;
+
+    tell(history, "the clock jumps by %lld s", (long long)ms / 1000);
+    history->world.now.wall_ms += ms;
+    history->jumped = true;
+}
+
 static void event(struct history *history)
 {
     struct world *world = &history->world;
     struct world_device *device = &world->devices[draw(history, history->devices)];
     struct asked *asked;
 
-    switch (draw(history, 13)) {
+    switch (draw(history, 17)) {
     case 0:
     case 1:
         ask(history);
@@ -350,7 +425,8 @@ static void event(struct history *history)
             return;
         asked = &history->jobs[draw(history, history->job_count)];
         tell(history, "cancel %s", asked->id);
-        asked->cancelled = true;
+        if (asked->cancelled_us == 0)
+            asked->cancelled_us = world->now.boot_us;
         world_cancel(world, LINK_BROKER, asked->id);
         return;
     case 6:
@@ -377,6 +453,18 @@ static void event(struct history *history)
         device->aloof = !device->aloof;
         tell(history, "%s %s broadcasts", device->id, device->aloof ? "ignores" : "hears");
         return;
+    case 11:
+        device->mute = !device->mute;
+        tell(history, "%s's answers %s", device->id, device->mute ? "are lost" : "are heard");
+        return;
+    case 12:
+        device->setpoint = ++history->foreign;
+        history->foreign_us[device - world->devices] = world->now.boot_us;
+        tell(history, "somebody else sets %s to %u", device->id, device->setpoint);
+        return;
+    case 13:
+        jump(history);
+        return;
     default:
         return;
     }
@@ -394,8 +482,20 @@ static bool has_newer(const struct history *history, const struct asked *asked)
     for (size_t i = 0; i < history->job_count; i++) {
         const struct asked *other = &history->jobs[i];
 
+        if (other != asked && other->patch && history->jumped)
+            return true; /* the times tell nothing */
         if (other != asked && other->patch &&
             strcmp(world_job_said(&history->world, other->id, "createdTime"), accepted) >= 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_with_others(const struct history *history, const struct asked *asked,
+                           size_t device)
+{
+    for (size_t i = 0; i < history->job_count; i++) {
+        if (&history->jobs[i] != asked && history->jobs[i].obeyed[device] > 0)
             return true;
     }
     return false;
@@ -428,6 +528,11 @@ static void judge(struct history *history, const struct asked *asked, size_t dev
         wrong(history, "a success that was never written", asked->id, device);
     if (obeyed > 0 && (strstr(told, "\"Canceled\"") || strstr(told, "\"Expired\"")))
         wrong(history, "it is said not to have begun, and was obeyed", asked->id, device);
+    if (strstr(told, "\"Expired\"") && !(history->jumped && history->rebooted))
+        wrong(history, "it expired, and had an hour", asked->id, device);
+    if (strstr(told, "\"Overridden\"") && history->foreign_us[device] == 0 &&
+        !is_with_others(history, asked, device))
+        wrong(history, "it was overridden by nobody", asked->id, device);
     if (strstr(told, "\"Superseded\"") && !has_newer(history, asked))
         wrong(history, "it was superseded by nothing", asked->id, device);
     if (trigger && obeyed == 1 && strstr(told, "\"not_sent\""))
@@ -437,7 +542,7 @@ static void judge(struct history *history, const struct asked *asked, size_t dev
 static void revive(struct history *history)
 {
     for (size_t i = 0; i < history->devices; i++)
-        history->world.devices[i].dead = false;
+        history->world.devices[i].dead = history->world.devices[i].mute = false;
 }
 
 /* At the end the card is lost. The broker still has the jobs and the shares, some of them as
@@ -476,6 +581,7 @@ static void play(uint64_t seed, bool aloud, struct counts *counts)
 
     if (!history)
         abort();
+    playing = history;
     history->seed = history->state = seed;
     history->story = aloud ? stdout : open_memstream(&history->text, &history->size);
     history->devices = 1 + (size_t)draw(history, DEVICES_MOST);
@@ -485,6 +591,7 @@ static void play(uint64_t seed, bool aloud, struct counts *counts)
     history->world.report = on_report;
     history->world.asks_itself = true;
     history->link.room = 1 + (size_t)draw(history, UNDERWAY_MOST);
+    history->foreign = FOREIGN_FIRST;
     make_method(history);
     make_point(history);
     for (size_t i = 0; i < history->devices; i++)
@@ -516,7 +623,8 @@ static void play(uint64_t seed, bool aloud, struct counts *counts)
             wrong(history, "a pulse was left on", "-", i);
         /* What a restore owes goes beyond the limit. */
         uint32_t most = history->world.fixture.points[WORLD_SETPOINT].max_writes_per_day;
-        if (most > 0 && history->method != METHOD_RESTORE && history->wears[i] > most)
+        if (most > 0 && history->method != METHOD_RESTORE && history->wears[i] > most &&
+            !(history->jumped && history->rebooted)) /* days may have passed meanwhile */
             wrong(history, "it was written more often than the point may be", "-", i);
     }
     lose_memory(history);
@@ -536,6 +644,14 @@ static void play(uint64_t seed, bool aloud, struct counts *counts)
         fclose(history->story);
     free(history->text);
     free(history);
+    playing = NULL;
+}
+
+/* The fixture's own checks end the program without a word. */
+static void tell_unfinished(void)
+{
+    if (playing)
+        wrong(playing, "the world of this history broke", "-", 0);
 }
 
 int main(int argc, char **argv)
@@ -552,6 +668,7 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--story") == 0)
             aloud = true;
     }
+    atexit(tell_unfinished);
     for (uint64_t seed = first; seed < first + seeds; seed++)
         play(seed, aloud, &counts);
     printf("%lu histories, %lu cuts of power, %lu tasks: %lu completed, %lu unknown; "

@@ -271,10 +271,12 @@ static void answer(struct world *world, size_t line, size_t whose, struct work *
         work->answer.exception = 2;
         return;
     }
-    if (writes) {
+    if (writes)
         obey(world, device, operation);
+    if (device->mute)
+        work->answer.result = ANSWER_SILENT;
+    if (writes || device->mute)
         return;
-    }
     work->answer.count = operation->count;
     for (uint16_t i = 0; i < operation->count; i++)
         work->answer.words[i] = operation->address + i == 100   ? device->setpoint
@@ -522,6 +524,15 @@ void world_give(struct world *world, struct request *request)
     settle(world);
 }
 
+static void remember_job(struct world *world, const char *id)
+{
+    for (size_t i = 0; i < world->job_count; i++)
+        if (strcmp(world->jobs[i], id) == 0)
+            return;
+    assert_true(world->job_count < WORLD_JOBS);
+    world->jobs[world->job_count++] = strdup(id);
+}
+
 void world_job(struct world *world, enum link_kind link, const char *id, const char *json)
 {
     struct request *request;
@@ -530,8 +541,7 @@ void world_job(struct world *world, enum link_kind link, const char *id, const c
     if (request_read_job(&request, link, id, json, strlen(json), &refusal) != 0)
         fail_msg("%s", refusal.text);
     request->origin.ticket = 1;
-    assert_true(world->job_count < WORLD_JOBS);
-    world->jobs[world->job_count++] = strdup(id);
+    remember_job(world, id);
     world_give(world, request);
 }
 

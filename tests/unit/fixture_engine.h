@@ -24,6 +24,7 @@ enum { WORLD_REPORTS = 40000, WORLD_JOBS = 64 };
 struct world_device {
     char id[32]; /* first; a site's devices borrow it */
     bool dead;
+    bool mute;         /* obeys, and its answers are lost */
     bool deaf;         /* accepts writes and keeps its values */
     bool aloof;        /* does not hear what is sent to all */
     uint8_t exception; /* of every write */
