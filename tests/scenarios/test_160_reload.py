@@ -1,4 +1,5 @@
 """Another site for a running gateway: checked first, taken over without losing a task."""
+import contextlib
 import os
 import pathlib
 import signal
@@ -43,9 +44,13 @@ class Floor:
 
     def ports(self):
         """The descriptors that the gateway has of pseudo-terminals, each with its inode."""
-        folder = pathlib.Path(f"/proc/{self.gateway.child.pid}/fd")
-        return {entry.name: (os.readlink(entry), os.stat(entry).st_ino) for entry in folder.iterdir()
-                if os.readlink(entry).startswith("/dev/pts/")}
+        found = {}
+        for entry in pathlib.Path(f"/proc/{self.gateway.child.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # others come and go
+                to = os.readlink(entry)
+                if to.startswith("/dev/pts/"):
+                    found[entry.name] = (to, os.stat(entry).st_ino)
+        return found
 
     def job(self, job_id, method="linger", condition="*"):
         status, _, text = self.api.submit(job_id, type="scheduleDeviceMethod",
