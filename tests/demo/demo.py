@@ -3,7 +3,8 @@
 
 Starts a broker, a simulated building and the gateway; a back end (paho-mqtt) reboots floor 3 and
 then moves its setpoints, both as jobs over MQTT. Every outcome is then compared with what the
-simulated devices saw. Exit status 0 only if all of it agrees.
+simulated devices saw. Exit status 0 only if all of it agrees. With --kill the gateway is killed while
+the floor reboots, and started again.
 """
 import argparse
 import os
@@ -143,13 +144,28 @@ def compare(before, after, jobs, backend):
     return wrong
 
 
-def demo(world, program):
+def kill_in_the_middle(world, sim, gateway, start):
+    """kill -9 once ten controllers have heard the order, and the next start."""
+    from world import until
+    until(lambda: sum(device["reboots"] for device in sim.dump()["devices"].values()) >= 10,
+          what="ten controllers restart")
+    gateway.child.kill()
+    gateway.child.wait()
+    say(colour(31, "the gateway was killed in the middle of it (kill -9), and starts again"))
+    return start()
+
+
+def demo(world, program, kill):
     broker = world.broker()
     config = copy_site(world.folder, broker.port)
     say(f"building 43: floors 2 and 3, simulated; {DEAD} is dead, {REFUSES} refuses every request")
     sim = world.sim(config, "--dead", DEAD, "--exception", f"{REFUSES}=2")
-    gateway = world.gateway(config, "--lines", sim.lines,
-                            socket_path=world.folder / "jobgate.sock")
+
+    def start():
+        return world.gateway(config, "--lines", sim.lines,
+                             socket_path=world.folder / "jobgate.sock")
+
+    gateway = start()
     backend = world.backend(broker)
     backend.online()
     before = sim.dump()
@@ -160,6 +176,8 @@ def demo(world, program):
         say(f"\n{colour(1, job_id)}: {title}")
         backend.submit(job_id, **document)
         backend.wait(f"jobs/{job_id}/gateways/building-43")
+        if kill and not jobs:
+            gateway = kill_in_the_middle(world, sim, gateway, start)
         watch(program, gateway.socket, backend, job_id, 31)
         backend.share(job_id)
         jobs.append(job_id)
@@ -184,15 +202,17 @@ def demo(world, program):
 
 
 def main():
-    parser = argparse.ArgumentParser(usage="./dev demo")
+    parser = argparse.ArgumentParser(usage="./dev demo [--kill]")
+    parser.add_argument("--kill", action="store_true", help="kill -9 in the middle of the job")
     parser.add_argument("--program", type=pathlib.Path, default=ROOT / "build" / "jobgate")
-    program = parser.parse_args().program.resolve()
+    wanted = parser.parse_args()
+    program = wanted.program.resolve()
     os.environ["JOBGATE"] = str(program)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the world is cleaned up
     from world import World  # reads JOBGATE
     with World() as world:
         try:
-            return demo(world, program)
+            return demo(world, program, wanted.kill)
         except (AssertionError, KeyboardInterrupt) as trouble:
             say(f"demo: {trouble or 'interrupted'}\n{world.logs()}")
             return 1
