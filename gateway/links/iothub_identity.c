@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "links/iothub_topics.h"
 #include "links/sas.h"
+#include "site/value.h"
 
 #include <openssl/crypto.h>
 #include <stdarg.h>
@@ -201,6 +202,19 @@ static enum hub_step ask_registration(struct hub_identity *identity, struct hub_
     return r == 0 ? HUB_STEP_NONE : over(why, why_size, "the registration could not be sent");
 }
 
+/* What DPS names becomes part of addresses and topics, and a word of the file of assignments.
+ */
+static bool is_name(const char *text)
+{
+    size_t size = text ? strlen(text) : 0;
+
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] <= ' ' || text[i] > '~' || strchr("/\"\\", text[i]))
+            return false;
+    }
+    return size > 0 && size < 256;
+}
+
 /* "assigned" ends this connection well; the next one is to the hub. */
 static enum hub_step take_assigned(struct hub_identity *identity, const json_t *state,
                                    char *why, size_t why_size)
@@ -208,7 +222,7 @@ static enum hub_step take_assigned(struct hub_identity *identity, const json_t *
     const char *hub = json_string_value(json_object_get(state, "assignedHub"));
     const char *name = json_string_value(json_object_get(state, "deviceId"));
 
-    if (!hub || !name)
+    if (!is_name(hub) || !is_name(name))
         return over(why, why_size, "DPS assigned the device to no hub");
     free(identity->hub);
     free(identity->name);
@@ -229,8 +243,13 @@ static enum hub_step take_registration(struct hub_identity *identity, const json
     if (status && strcmp(status, "assigned") == 0)
         return take_assigned(identity, state, why, why_size);
     if (status && strcmp(status, "assigning") != 0 && strcmp(status, "unassigned") != 0) {
-        snprintf(why, why_size, "DPS: the registration is %.20s%s%.80s", status,
-                 message ? ": " : "", message ? message : "");
+        char word[21];
+
+        snprintf(word, sizeof(word), "%s", status);
+        utf8_clip(word);
+        snprintf(why, why_size, "DPS: the registration is %s%s%.80s", word, message ? ": " : "",
+                 message ? message : "");
+        utf8_clip(why);
         return HUB_STEP_OVER;
     }
     if (operation && !identity->operation)

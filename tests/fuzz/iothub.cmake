@@ -1,1 +1,2 @@
 fuzz_target(hub_message jobgate_links)
+fuzz_target(hub_registration jobgate_links)
