@@ -37,7 +37,7 @@ struct hub_thread {
     int64_t next_connect_us, clock_offset_ms, trust_look_us;
     bool trusted;
     atomic_bool trust; /* set from outside: the clock is right */
-    unsigned told; /* troubles logged since tell_us */
+    unsigned told;     /* troubles logged since tell_us */
     unsigned untold_troubles;
     int64_t tell_us;
 
