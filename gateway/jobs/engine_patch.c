@@ -268,19 +268,6 @@ static int64_t hub_version(const struct request *request)
     return request->origin.link == LINK_IOTHUB && request->has_version ? request->version : 0;
 }
 
-static bool has_properties_below(const struct profile *profile, const char *path)
-{
-    size_t length = strlen(path);
-
-    for (size_t i = 0; i < profile->point_count; i++) {
-        const char *property = profile->points[i].property;
-
-        if (strncmp(property, path, length) == 0 && property[length] == '.')
-            return true;
-    }
-    return false;
-}
-
 static void forget(struct twin *twin, const char *path)
 {
     twin_forget(twin, path);
@@ -303,7 +290,7 @@ static void acknowledge_all(const struct patch_end *end, const json_t *patch,
             continue;
         if (json_is_null(value)) {
             forget(end->twin, path);
-        } else if (json_is_object(value) && has_properties_below(end->profile, path)) {
+        } else if (json_is_object(value) && profile_has_below(end->profile, path)) {
             acknowledge_all(end, value, path);
         } else {
             twin_acknowledge(end->twin, path, NULL, code_status(end->code), end->version,

@@ -65,18 +65,6 @@ static size_t point_of_property(const struct profile *profile, const char *path)
     return SITE_NONE;
 }
 
-static bool has_properties_below(const struct profile *profile, const char *path)
-{
-    size_t length = strlen(path);
-
-    for (size_t i = 0; i < profile->point_count; i++) {
-        const char *property = profile->points[i].property;
-        if (strncmp(property, path, length) == 0 && property[length] == '.')
-            return true;
-    }
-    return false;
-}
-
 static int patch_point(struct build *build, struct wants *wants, const char *path, size_t point,
                        const json_t *value)
 {
@@ -127,7 +115,7 @@ static int patch_object(struct build *build, struct wants *wants, const char *ab
             r = remove_property(build, path);
         else if (point != SITE_NONE)
             r = patch_point(build, wants, path, point, value);
-        else if (known && json_is_object(value) && has_properties_below(build->profile, path))
+        else if (known && json_is_object(value) && profile_has_below(build->profile, path))
             r = patch_object(build, wants, path, value);
         else
             r = patch_unknown(build, path);

@@ -156,6 +156,19 @@ size_t profile_method(const struct profile *profile, const char *name)
     return SITE_NONE;
 }
 
+bool profile_has_below(const struct profile *profile, const char *path)
+{
+    size_t length = strlen(path);
+
+    for (size_t i = 0; i < profile->point_count; i++) {
+        const char *property = profile->points[i].property;
+
+        if (strncmp(property, path, length) == 0 && property[length] == '.')
+            return true;
+    }
+    return false;
+}
+
 bool profile_has_function(const struct profile *profile, unsigned code)
 {
     return code < 32 && (profile->functions & (UINT32_C(1) << code)) != 0;

@@ -228,6 +228,8 @@ void site_free(struct site *site);
 size_t site_device(const struct site *site, const char *id); /* SITE_NONE: no such device */
 size_t profile_point(const struct profile *profile, const char *name);
 size_t profile_method(const struct profile *profile, const char *name);
+/* Has it properties below this dotted path? */
+bool profile_has_below(const struct profile *profile, const char *path);
 bool profile_has_function(const struct profile *profile, unsigned code); /* said to have it */
 
 /* "holding 107 (0x006B, 40108)", both forms; at least 48 bytes. */
