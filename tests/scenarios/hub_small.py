@@ -1,12 +1,8 @@
 """A small site behind the stand-in hub, for the scenarios of IoT Hub."""
 from hub import Hub, iothub_group
-from world import ROOM, devices, free_port, rtu, until
+from world import PATIENT, ROOM, devices, free_port, rtu, until
 
 NAMES = [f"room-{number}" for number in range(1, 5)]
-
-
-# A machine under load answers late; where writes are counted none may be repeated for that.
-PATIENT = "timeout_ms = 5000; timeout_min_ms = 5000;"
 
 
 class Small:

@@ -2,8 +2,7 @@
 import time
 
 from hub import Hub, HubError, iothub_group
-from hub_small import PATIENT
-from world import ROOM, World, devices, free_port, rtu, until
+from world import PATIENT, ROOM, World, devices, free_port, rtu, until
 
 HALF = 125
 NAMES = [f"{line}-{number:03}" for line in "ab" for number in range(1, HALF + 1)]

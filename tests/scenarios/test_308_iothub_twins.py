@@ -4,8 +4,7 @@ import time
 import pytest
 
 from hub import Hub, iothub_group
-from hub_small import PATIENT
-from world import ROOM, World, broker_group, devices, free_port, rtu, until
+from world import PATIENT, ROOM, World, broker_group, devices, free_port, rtu, until
 
 NESTED = ROOM.replace("hint        = { holding = 120;", 'hint = { property = "limits.soft.hint"; holding = 120;')
 

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from hub import HubError
-from hub_small import NAMES, PATIENT, Small
-from world import World, until
+from hub_small import NAMES, Small
+from world import PATIENT, World, until
 
 
 def test_no_token_is_made_before_the_clock_is_trusted():

@@ -26,7 +26,7 @@ from paho.mqtt.properties import Properties
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PROGRAM = pathlib.Path(os.environ.get("JOBGATE", ROOT / "build" / "jobgate")).resolve()
-PATIENCE = float(os.environ.get("JOBGATE_PATIENCE", "15"))  # seconds, for what should be quick
+PATIENCE = float(os.environ.get("JOBGATE_PATIENCE", "40"))  # seconds, for what should be quick
 
 
 def until(question, limit=PATIENCE, what=None, pause=0.02):
@@ -559,6 +559,10 @@ profile = {
   };
 };
 """
+
+
+# A machine under load answers late; where frames are counted none may be repeated for that.
+PATIENT = "timeout_ms = 5000; timeout_min_ms = 5000;"
 
 
 def rtu(name, port=None, baud=19200, mode="8E1", more=""):

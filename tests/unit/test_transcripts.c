@@ -3,9 +3,10 @@
  *
  *   : write unit 17 holding 40 = 215      the operation; also read ... count 2, mask ... and
  * 0xF or 1, write-read ... = 1 2 read 40 count 2; then perhaps function 6 and timeout 50 (ms;
- * 2000 unless given)
+ * 20000 unless given)
  *   >> 11 06 00 28 00 D7 4B 0C            what must go out; two blanks begin a remark
- *   << 11 86 02 C2 64                     what comes in
+ *   << 11 86 02 C2 64                     what comes in; lines without a pause between them
+ * come as one piece, however busy the machine is
  *   .. 20 ms                              a pause
  *   -- hang up                            the adapter is unplugged
  *   == refused, code 2                    the answer: done 215 216, silent, bad reply, line
@@ -83,7 +84,8 @@ static void expect_bytes(struct player *player, const char *line)
 
     while (have < count) {
         struct pollfd wait = {.fd = player->far, .events = POLLIN};
-        ssize_t n = poll(&wait, 1, 5000) == 1 ? read(player->far, got + have, count - have) : 0;
+        ssize_t n =
+            poll(&wait, 1, 30000) == 1 ? read(player->far, got + have, count - have) : 0;
 
         if (n <= 0)
             break;
@@ -97,17 +99,25 @@ static void expect_bytes(struct player *player, const char *line)
         at += snprintf(player->fault + at, sizeof(player->fault) - (size_t)at, " %02X", got[i]);
 }
 
+/* Says a line, and what follows it without a pause: the reader waits only so long for more. */
+static size_t say(struct player *player, size_t at)
+{
+    const struct transcript *transcript = player->transcript;
+    const char *line = transcript->lines[at];
+    uint8_t bytes[1024];
+    size_t count = 0;
+
+    for (; at < player->to && strncmp(transcript->lines[at], "<<", 2) == 0; at++)
+        count += bytes_of(transcript->lines[at] + 2, bytes + count, sizeof(bytes) - count);
+    if (write(player->far, bytes, count) != (ssize_t)count)
+        snprintf(player->fault, sizeof(player->fault), "%s cannot be said", line);
+    return at;
+}
+
 static void play_line(struct player *player, const char *line)
 {
-    uint8_t bytes[260];
-
     if (strncmp(line, ">>", 2) == 0) {
         expect_bytes(player, line);
-    } else if (strncmp(line, "<<", 2) == 0) {
-        size_t count = bytes_of(line + 2, bytes, sizeof(bytes));
-
-        if (write(player->far, bytes, count) != (ssize_t)count)
-            snprintf(player->fault, sizeof(player->fault), "%s cannot be said", line);
     } else if (strncmp(line, "..", 2) == 0) {
         usleep((unsigned)strtoul(line + 2, NULL, 10) * 1000);
     } else if (strncmp(line, "--", 2) == 0) {
@@ -122,8 +132,12 @@ static void *play(void *arg)
 {
     struct player *player = arg;
 
-    for (size_t i = player->from; i < player->to && !player->fault[0]; i++)
-        play_line(player, player->transcript->lines[i]);
+    for (size_t i = player->from; i < player->to && !player->fault[0];) {
+        if (strncmp(player->transcript->lines[i], "<<", 2) == 0)
+            i = say(player, i);
+        else
+            play_line(player, player->transcript->lines[i++]);
+    }
     return NULL;
 }
 
@@ -189,7 +203,7 @@ static void parse_operation(const char *line, struct operation *operation,
 
     snprintf(text, sizeof(text), "%s", line + 1);
     *operation = (struct operation){.kind = kind_named(strtok_r(text, " ", &rest))};
-    *limits = (struct limits){.timeout_us = 2000000, .deadline_us = MOMENT_NEVER};
+    *limits = (struct limits){.timeout_us = 20000000, .deadline_us = MOMENT_NEVER};
     for (char *word; (word = strtok_r(NULL, " ", &rest));) {
         values = values ? word[0] >= '0' && word[0] <= '9' : word[0] == '=';
         if (values && word[0] != '=')
