@@ -47,8 +47,8 @@ unsigned wait_until(int64_t until_us, int fd, short events, int wake_fd)
 
         if (n > 0)
             return (on[0].revents ? WAIT_PORT : 0) | (on[1].revents ? WAIT_WAKE : 0);
-        if (left <= 0)
-            return 0;
+        if (left <= 0 || (n == 0 && clock_boot_us() >= until_us))
+            return 0; /* the kernel has looked once more when the time was over */
     }
 }
 
@@ -90,14 +90,6 @@ static bool keep_silence(struct adapter_line *line, const struct limits *limits,
 
     for (;;) {
         uint8_t stray[SEEN_MAX];
-        ssize_t n = take_bytes(line, stray, sizeof(stray));
-
-        if (n < 0) {
-            line_is_gone(line, answer);
-            return false;
-        }
-        dropped += (size_t)n;
-        answer->late = dropped > 0;
         /* One more, since the clock's last digit is cut off. */
         int64_t begin_us = line->quiet_since_us + pause_us + 1;
         int64_t now_us = clock_boot_us();
@@ -111,14 +103,22 @@ static bool keep_silence(struct adapter_line *line, const struct limits *limits,
                 dropped);
             return false;
         }
-        unsigned what = wait_until(n > 0 ? now_us : begin_us, line->fd, POLLIN, wake_fd);
+        unsigned what = wait_until(begin_us, line->fd, POLLIN, wake_fd);
 
         if (what & WAIT_WAKE) {
             end(answer, ANSWER_NOT_SENT, "the line was stopped before it could be sent");
             return false;
         }
-        if (what == 0 && clock_boot_us() >= begin_us)
+        if (what == 0)
             return true;
+        ssize_t n = take_bytes(line, stray, sizeof(stray));
+
+        if (n < 0) {
+            line_is_gone(line, answer);
+            return false;
+        }
+        dropped += (size_t)n;
+        answer->late = dropped > 0;
     }
 }
 
@@ -268,8 +268,8 @@ static void keep_frame(struct frame *ret, const uint8_t *bytes, size_t count)
     memcpy(ret->bytes, bytes, ret->length);
 }
 
-/* libmodbus reads the frame and checks its sum or header; 0 or more bytes left in the pair
-   would be the next reply's, so they are taken out. */
+/* libmodbus reads the frame and checks its sum or header. Of one that it does not take, bytes
+   may be left in the pair; they would be the next reply's, so they are taken out. */
 static bool confirm(struct adapter_line *line, const struct frame *frame)
 {
     uint8_t reply[MODBUS_MAX_ADU_LENGTH];
@@ -278,11 +278,11 @@ static bool confirm(struct adapter_line *line, const struct frame *frame)
     if (n != frame->length)
         return false;
     modbus_set_socket(line->context, line->pair[0]);
-    int length = modbus_receive_confirmation(line->context, reply);
-
+    if (modbus_receive_confirmation(line->context, reply) == frame->length)
+        return true;
     while (recv(line->pair[0], reply, sizeof(reply), MSG_DONTWAIT) > 0)
         ;
-    return length == frame->length;
+    return false;
 }
 
 static void tell_late(const struct seen *seen, const struct found *found, struct answer *answer)
