@@ -88,6 +88,7 @@ void gateway_pump(struct gateway *gateway)
     struct record *record;
     struct report *report;
 
+    engine_set_watched(gateway->engine, gateway->api && api_is_watched(gateway->api));
     gateway_give_lines(gateway);
     while ((record = engine_take_record(gateway->engine)))
         store_give(gateway->store, record);

@@ -180,6 +180,11 @@ void engine_set_outbox(struct engine *engine, bool outbox)
     told_count(engine);
 }
 
+void engine_set_watched(struct engine *engine, bool watched)
+{
+    engine->watched = watched;
+}
+
 int64_t engine_newest_ms(const struct engine *engine)
 {
     return engine->newest_ms;

@@ -89,6 +89,8 @@ bool engine_waits_for(const struct engine *engine, char *text, size_t size);
 int engine_reload(struct engine *engine, struct moment now);
 /* As in the settings, for ends that come from now on. */
 void engine_set_outbox(struct engine *engine, bool outbox);
+/* Whether anybody looks at REPORT_PROGRESS; at first nobody does, and none is made. */
+void engine_set_watched(struct engine *engine, bool watched);
 
 /* --- effects; the caller owns what it takes --- */
 /* Operations that are out at a line at a time: one works, one waits in its slot. */

@@ -247,6 +247,7 @@ struct engine {
     const struct site *site;
     struct reload *reload; /* or NULL */
     const char *version;
+    bool watched; /* somebody wants to know what begins */
     uint64_t boot, calls;
     int64_t since_ms;
     struct device_state *devices;

@@ -235,12 +235,20 @@ static void free_run(struct task *task)
     task->own_plan = NULL;
 }
 
+static void report_progress(struct engine *engine, const struct task *task)
+{
+    json_t *record = task_json(engine, task);
+
+    engine_report(engine, REPORT_PROGRESS, 0, task->job->id,
+                  engine->site->devices[task->device].id, json_text(record));
+    json_decref(record);
+}
+
 /* Its run is made and it counts as running. False: it has been refused and is over. */
 static bool set_out(struct engine *engine, struct task *task, struct moment now)
 {
     struct job_plan *made =
         job_plan(engine, task->job, engine->site->devices[task->device].profile);
-    const char *id = engine->site->devices[task->device].id;
     enum code code = CODE_NONE;
     char text[TASK_TEXT_SIZE];
 
@@ -276,10 +284,8 @@ static bool set_out(struct engine *engine, struct task *task, struct moment now)
     task->started_ms = now.wall_ms;
     task_move(task, TASK_RUNNING, now);
     keep_handed(engine, task);
-
-    json_t *record = task_json(engine, task);
-    engine_report(engine, REPORT_PROGRESS, 0, task->job->id, id, json_text(record));
-    json_decref(record);
+    if (engine->watched)
+        report_progress(engine, task);
     return true;
 }
 

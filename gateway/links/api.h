@@ -52,5 +52,6 @@ void api_looked(struct api *api, struct look *look);
 
 /* Answers a waiting exchange (ANSWER of this link), and tells every watcher of /events. */
 void api_report(struct api *api, const struct report *report);
+bool api_is_watched(const struct api *api); /* somebody reads /events */
 
 #endif

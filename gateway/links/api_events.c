@@ -18,6 +18,11 @@ static size_t watcher_count(const struct api *api)
     return count;
 }
 
+bool api_is_watched(const struct api *api)
+{
+    return watcher_count(api) > 0;
+}
+
 static void send_chunk(struct exchange *exchange, struct evbuffer *chunk)
 {
     struct connection *connection = exchange->connection;

@@ -36,6 +36,28 @@ static void ten_jobs(void)
     }
 }
 
+static size_t begun(void)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < world.report_count; i++)
+        count += world.reports[i]->kind == REPORT_PROGRESS;
+    return count;
+}
+
+static void what_begins_is_told_only_while_somebody_watches(void **state)
+{
+    (void)state;
+    open_write();
+    world_go(&world, "unseen", "*");
+    world_finish(&world);
+    assert_int_equal(begun(), 0);
+    engine_set_watched(world.engine, true);
+    world_go(&world, "seen", "*");
+    world_finish(&world);
+    assert_int_equal(begun(), 6);
+}
+
 static struct query *query_of(const char *text)
 {
     struct condition_error error;
@@ -254,6 +276,7 @@ int main(void)
         TEST(pages_of_jobs_are_newest_first),
         TEST(a_forged_cursor_is_none_of_ours),
         TEST(a_job_is_told_as_the_hub_does),
+        TEST(what_begins_is_told_only_while_somebody_watches),
         TEST(a_twin_holds_tags_and_properties_with_versions),
         TEST(reported_properties_are_found_by_conditions),
         TEST(a_gateway_without_devices_is_a_gateway),
