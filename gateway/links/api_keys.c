@@ -32,6 +32,7 @@ static int read_token(char **ret, const char *file, char *why, size_t why_size)
         return 0;
     snprintf(why, why_size, "api.https: metrics_token_file %s begins with no token", file);
     free(*ret);
+    *ret = NULL; /* the caller closes what it has */
     return -EINVAL;
 }
 

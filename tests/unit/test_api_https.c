@@ -200,6 +200,20 @@ static void without_a_trusted_clock_nobody_is_let_in(void **state)
     assert_status(ask_signed(secure, "/devices", key_text, time(NULL) + 60), "200");
 }
 
+static void a_file_without_a_token_is_refused(void **state)
+{
+    struct secure *secure = *state;
+    char file[120], why[300];
+    struct site site = secure->site;
+
+    snprintf(file, sizeof(file), "%s/token", secure->world.folder);
+    write_text(file, "\n");
+    site.api.metrics_token_file = file;
+    assert_int_equal(api_prepare(secure->world.api, &site, why, sizeof(why)), -EINVAL);
+    assert_has(why, "begins with no token");
+    unlink(file);
+}
+
 static void a_reload_with_a_bad_key_file_leaves_all_as_it_is(void **state)
 {
     struct secure *secure = *state;
@@ -239,6 +253,7 @@ int main(void)
         secure_fact(an_unsigned_request_is_told_what_is_wanted),
         secure_fact(a_foreign_key_is_refused),
         secure_fact(without_a_trusted_clock_nobody_is_let_in),
+        secure_fact(a_file_without_a_token_is_refused),
         secure_fact(a_reload_with_a_bad_key_file_leaves_all_as_it_is),
         secure_fact(a_client_that_speaks_no_tls_harms_nobody),
     };
