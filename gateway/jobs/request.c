@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { JSON_SIZE_MOST = 128 * 1024, JSON_DEPTH_MOST = 64 };
+enum { JSON_DEPTH_MOST = 64 };
 
 struct request *request_new(enum request_kind kind, enum link_kind link)
 {
@@ -138,9 +138,9 @@ int request_read_json(json_t **ret, const char *text, size_t size, struct refusa
         *ret = json_null();
         return 0;
     }
-    if (size > JSON_SIZE_MOST) {
+    if (size > REQUEST_JSON_MOST) {
         refusal_set(refusal, CODE_BAD_REQUEST,
-                    "the message has %zu bytes; at most %d are taken", size, JSON_SIZE_MOST);
+                    "the message has %zu bytes; at most %d are taken", size, REQUEST_JSON_MOST);
         return REQUEST_E_REFUSED;
     }
     if (is_too_deep(text, size)) {

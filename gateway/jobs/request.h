@@ -99,6 +99,7 @@ __attribute__((format(printf, 3, 4))) void refusal_set(struct refusal *refusal, 
 int request_read_job(struct request **ret, enum link_kind link, const char *job_id,
                      const char *text, size_t size, struct refusal *refusal);
 
+enum { REQUEST_JSON_MOST = 128 * 1024 };
 /* JSON as every link reads it: any value, UTF-8, duplicate keys refused, depth and size bounded
    (64 levels, 128 KB). Empty text is JSON null. 0, REQUEST_E_REFUSED or negative errno. */
 int request_read_json(json_t **ret, const char *text, size_t size, struct refusal *refusal);

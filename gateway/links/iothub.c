@@ -193,6 +193,7 @@ void iothub_status(const struct iothub *iothub, struct iothub_status *status)
     status->refused = iothub->refused;
     status->open_calls = iothub->call_count;
     values_count(iothub, status);
+    twins_tell(iothub, status);
 }
 
 /* --- opening and closing --- */

@@ -14,14 +14,18 @@
 #include "links/iothub_topics.h"
 #include "links/iothub_twin.h"
 
+/* Why the twin's document was not read; LARGE: REQUEST_JSON_MOST. */
+enum hub_unread { UNREAD_NONE, UNREAD_LARGE, UNREAD_ODD };
+
 struct hub_device {
     struct hub_twin twin;
     struct hub_telemetry telemetry;
     int64_t due_us;      /* when the twin has something to send; MOMENT_NEVER */
     uint32_t generation; /* of the connection; 0: none */
-    bool cut;            /* not all acknowledgements fit into the twin */
-    bool offline;        /* the line says so, and so it is disconnected */
-    int64_t probe_us;    /* offline: when the device is asked again whether it is back */
+    enum hub_unread unread;
+    bool cut;         /* not all acknowledgements fit into the twin */
+    bool offline;     /* the line says so, and so it is disconnected */
+    int64_t probe_us; /* offline: when the device is asked again whether it is back */
 };
 
 struct iothub {
@@ -56,6 +60,8 @@ struct request *twins_message(struct iothub *iothub, const struct hub_news *news
                               const struct hub_topic *topic);
 void twins_reported(struct iothub *iothub, size_t device, const struct report *report);
 void twins_not_done(struct iothub *iothub, size_t device, enum code code);
+/* The text says which twin cannot be read, where nothing worse is told. */
+void twins_tell(const struct iothub *iothub, struct iothub_status *status);
 
 /* iothub_values.c */
 void values_open(struct iothub *iothub);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "links/iothub_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,6 +119,64 @@ static void log_refused_report(struct iothub *iothub, size_t device, int status,
                     text_is_utf8(arrival->payload) ? arrival->payload : "");
 }
 
+static const char *unread_text(enum hub_unread unread)
+{
+    switch (unread) {
+    case UNREAD_NONE:
+        break;
+    case UNREAD_LARGE:
+        return "has more than 128 KB of text";
+    case UNREAD_ODD:
+        return "is no document that can be read";
+    }
+    return "is read";
+}
+
+/* Told once for each cause; the twin itself asks again, with a pause that grows. */
+static void judge_document(struct iothub *iothub, size_t index, const struct hub_topic *topic,
+                           size_t size, const json_t *body)
+{
+    struct hub_device *device = &iothub->devices[index];
+    uint64_t rid = hub_rid_read(topic->rid);
+    enum hub_unread unread = UNREAD_NONE;
+
+    if (rid == 0 || rid != device->twin.get_rid || topic->status != 200)
+        return;
+    if (!json_is_object(json_object_get(body, "desired")))
+        unread = size > REQUEST_JSON_MOST ? UNREAD_LARGE : UNREAD_ODD;
+    if (unread == device->unread)
+        return;
+    device->unread = unread;
+    if (unread == UNREAD_NONE)
+        log_info("iothub: the twin of %s can be read again", iothub->site->devices[index].id);
+    else
+        log_error(
+            "iothub: the twin of %s %s: nothing of it is done, and nothing reported, until "
+            "it is made smaller or right; it is asked for again every minute or so",
+            iothub->site->devices[index].id, unread_text(unread));
+}
+
+void twins_tell(const struct iothub *iothub, struct iothub_status *status)
+{
+    const struct hub_device *first = NULL;
+    size_t count = 0;
+
+    for (size_t i = 0; i < iothub->site->device_count; i++) {
+        if (iothub->devices[i].unread == UNREAD_NONE)
+            continue;
+        if (count++ == 0)
+            first = &iothub->devices[i];
+    }
+    if (!first || status->text[0])
+        return;
+    size_t used = (size_t)snprintf(status->text, sizeof(status->text), "the twin of %.128s %s",
+                                   iothub->site->devices[first - iothub->devices].id,
+                                   unread_text(first->unread));
+    if (count > 1 && used < sizeof(status->text))
+        snprintf(status->text + used, sizeof(status->text) - used,
+                 ", and %zu more cannot be read", count - 1);
+}
+
 struct request *twins_message(struct iothub *iothub, const struct hub_news *news,
                               const struct hub_topic *topic)
 {
@@ -130,6 +189,7 @@ struct request *twins_message(struct iothub *iothub, const struct hub_news *news
     body = read_body(news->arrival);
     if (topic->kind == HUB_TOPIC_TWIN_ANSWER) {
         log_refused_report(iothub, news->device, topic->status, news->arrival);
+        judge_document(iothub, news->device, topic, news->arrival->size, body);
         patch = hub_twin_answered(&device->twin, hub_rid_read(topic->rid), topic->status, body,
                                   clock_boot_us(), hub_random());
     } else if (json_is_object(body)) {

@@ -147,6 +147,35 @@ def test_a_patch_that_is_no_object_leaves_the_next_one_alone(room):
     room.ack("setpoint", ac=200, av=version)
 
 
+@pytest.mark.parametrize("desired, why", [
+    ({"note": "x" * 140000, "setpoint": 18.5}, "has more than 128 KB of text"),
+    ({"note": [[]] * 3, "setpoint": 18.5}, "is no document that can be read")], ids=["large", "deep"])
+def test_a_twin_that_cannot_be_read_is_told_once_and_taken_when_it_can(desired, why):
+    if "KB" not in why:
+        for _ in range(70):
+            desired["note"] = [desired["note"]]
+    with World() as world:
+        room = Room(world)
+        assert room.gateway.stop() == 0
+        room.hub.identities["room-1"].desired = desired
+        room.hub.identities["room-1"].desired_version += 1
+        asked = room.gets()
+        room.start()
+        api = world.api(room.gateway)
+
+        def told():
+            return api.get("/jobgate/v1/status")[2]["iothub"]["why"]
+        until(lambda: told() == f"the twin of room-1 {why}", what="the status tells it")
+        until(lambda: room.gets() >= asked + 3, 60, "it is asked for again")
+        assert room.gateway.text().count(f"the twin of room-1 {why}") == 1
+        room.hub.identities["room-1"].desired = {"setpoint": 18.5}
+        room.hub.cut("room-1")
+        room.ack("setpoint", ac=200, value=18.5)
+        until(lambda: told() == "", what="the status is quiet again")
+        assert "the twin of room-1 can be read again" in room.gateway.text()
+        assert room.hub.violations == []
+
+
 def test_the_end_of_a_call_that_outran_its_time_is_told_in_the_twin():
     slow = ROOM.replace("{ expect = \"mode\"; value = \"cool\"; within = 1.0; }",
                         "{ expect = \"mode\"; value = \"cool\"; within = 8.0; }")
