@@ -5,6 +5,7 @@
  *     gateway_lines.c  work to the lines, answers from them
  *     gateway_links.c  requests from broker, hub and API, reports to them
  *     gateway_store.c  records to the store, and from it at the start
+ *     gateway_history.c looks to the history, answers from it
  *     gateway_reload.c another site in place of the one that runs
  *     watchdog.c       says to the service manager that all threads move
  */
