@@ -176,7 +176,7 @@ static void add(struct ends *ends, struct end end)
 {
     if (end.number <= ends->after || end.number > ends->safe)
         return;
-    if (ends->count == 2 * ENGINE_AGAIN) {
+    if (ends->count == (size_t)2 * ENGINE_AGAIN) {
         keep_oldest(ends);
         ends->safe = ends->ends[ENGINE_AGAIN - 1].number; /* nothing newer is wanted */
         if (end.number > ends->safe)

@@ -19,7 +19,7 @@ static void put_time(json_t *object, const char *key, int64_t ms)
 static json_t *statistics_json(const struct job *job)
 {
     return json_pack("{s:I, s:I, s:I, s:I, s:I}", "deviceCount",
-                     (json_int_t)(job->task_count + job->gone), "failedCount",
+                     (json_int_t)job->task_count + (json_int_t)job->gone, "failedCount",
                      (json_int_t)job->counts[TASK_FAILED] +
                          (json_int_t)job->counts[TASK_CANCELED],
                      "succeededCount", (json_int_t)job->counts[TASK_COMPLETED], "runningCount",

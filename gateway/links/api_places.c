@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LOOK_AGAIN_MS = 250 };
+enum { LOOK_AGAIN_US = 250000 };
 #define SILENT_US INT64_C(1000000) /* what a whole request may take while others wait */
 
 bool door_is_full(const struct door *door)
@@ -139,7 +139,7 @@ static struct connection *find_cheapest(struct door *door)
 
 static void make_room(struct door *door)
 {
-    struct timeval again = {.tv_usec = LOOK_AGAIN_MS * 1000};
+    struct timeval again = {.tv_usec = LOOK_AGAIN_US};
     struct connection *cheapest;
 
     if (!door->http || !door_is_full(door))

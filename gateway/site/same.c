@@ -14,7 +14,11 @@ static bool same_json(const json_t *a, const json_t *b)
 
 static bool same_number(double a, double b)
 {
-    return memcmp(&a, &b, sizeof(a)) == 0;
+    uint64_t x = 0, y = 0; /* by their bits: what is not said is no number, and the same */
+
+    memcpy(&x, &a, sizeof(x));
+    memcpy(&y, &b, sizeof(y));
+    return x == y;
 }
 
 bool same_wire(const struct line_config *a, const struct line_config *b)
