@@ -31,8 +31,8 @@ def test_dead_devices_do_not_delay_the_live_ones(world):
     dead = [message.at - begun for message in small.backend.all("jobs/all/outcomes/")
             if message.topic.rsplit("/", 1)[1] not in live]
     assert len(dead) == 2
-    # In place, two dead devices would cost the live ones 2 x 3 tries x 500 ms.
-    assert max(ends) < 2.5, ends
+    # In place, the dead devices and their 3 tries of 500 ms would come before the live ones.
+    assert max(ends) < min(dead), (ends, dead)
     # In a second job a device known to be dead is probed once.
     outcomes = comfort(small.api, "again", 21)
     assert outcomes["room-2"]["error"]["code"] == "DeviceTimeout"
@@ -54,7 +54,7 @@ def test_a_device_that_is_dead_is_offline_and_comes_back_online(world):
     assert api.get("/devices/room-2")[2]["connectionState"] == "Disconnected"
     sim.stop()
     world.sim(config, lines=sim.lines)
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while api.call("room-2", "setComfort", {"setpoint": 20})[0] != 200:
         assert time.monotonic() < end
         time.sleep(0.3)

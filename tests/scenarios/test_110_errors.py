@@ -1,10 +1,8 @@
 """Every error code that the outside can meet, and what it says of the device."""
-import time
-
 import pytest
 
 from small import Small
-from world import ROOM, devices, rtu
+from world import ROOM, devices, rtu, until
 
 PICKY = """
 profile = {
@@ -63,12 +61,13 @@ def test_what_was_not_sent_is_listed(small):
 
 def test_cancelled_and_interrupted_tasks_are_told_apart(small):
     # room-1 lingers for an earlier call, so that its task of the job has not begun.
+    begun = small.written("room-1"), small.written("room-2")
     small.backend.publish("devices/room-1/methods/linger/first", "")
-    time.sleep(0.3)
+    until(lambda: small.written("room-1") > begun[0], what="room-1 lingers")
     small.api.submit("both", type="scheduleDeviceMethod",
                      queryCondition="deviceId IN ['room-1', 'room-2']",
                      cloudToDeviceMethod={"methodName": "linger"})
-    time.sleep(1.0)
+    until(lambda: small.written("room-2") > begun[1], what="room-2 lingers")
     assert small.api.ask("POST", "/jobs/v2/both/cancel")[0] == 200
     small.api.finished("both")
     rows = small.api.outcomes("both")
@@ -80,8 +79,9 @@ def test_cancelled_and_interrupted_tasks_are_told_apart(small):
 
 
 def test_a_call_whose_time_ends_before_it_began_is_expired(small):
+    begun = small.written("room-2")
     small.backend.publish("devices/room-2/methods/crawl/slow", "")
-    time.sleep(0.3)
+    until(lambda: small.written("room-2") > begun, what="room-2 crawls")
     answer = small.backend.call("room-2", "setComfort", {"setpoint": 20}, expiry=2)
     assert (answer["status"], answer["payload"]["error"]["code"]) == (408, "Expired")
     small.backend.wait("devices/room-2/results/slow")

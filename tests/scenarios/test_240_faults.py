@@ -141,9 +141,9 @@ def test_a_start_with_few_descriptors_is_refused_with_a_sentence_or_works(faulty
         child = subprocess.Popen(["bash", "-c", f'ulimit -n {most}; exec "$0" "$@"', *command],
                                  stdout=told, stderr=told, stdin=subprocess.DEVNULL)
     try:
-        until(lambda: child.poll() is not None or "3 devices" in log.read_text(), 10)
+        until(lambda: child.poll() is not None or "3 devices" in log.read_text(), 60)
         child.terminate()
-        assert child.wait(10) in (0, 1, 3), log.read_text()
+        assert child.wait(60) in (0, 1, 3), log.read_text()
     finally:
         child.kill()
         child.wait()
@@ -163,7 +163,7 @@ def test_a_start_without_memory_is_refused_with_a_sentence_or_works(faulty, numb
                                   str(faulty.sim.lines)], env=env, stdout=told, stderr=told,
                                  stdin=subprocess.DEVNULL)
     try:
-        until(lambda: child.poll() is not None or "3 devices" in log.read_text(), 10)
+        until(lambda: child.poll() is not None or "3 devices" in log.read_text(), 60)
         if child.poll() is None:  # it began after all: what is missing comes later
             child.kill()
             child.wait()
@@ -207,7 +207,7 @@ def test_a_clock_that_jumps_disturbs_nothing_that_has_begun(faulty, hours):
     begun = time.monotonic()
     faulty.wishes.wish(wall_ms=hours * 3600000)
     assert faulty.is_done("begun")
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < 90
     assert faulty.api.submit("later", **COMFORT)[0] == 200 and faulty.is_done("later")
 
 

@@ -49,7 +49,7 @@ def test_tokens_are_renewed_before_they_end():
     with World() as world:
         small = Small(world, "token_life_s = 10;").start()
         counts = {name: small.hub.identities[name].connects for name in NAMES}
-        until(lambda: all(small.hub.identities[name].connects > counts[name] for name in NAMES), 15)
+        until(lambda: all(small.hub.identities[name].connects > counts[name] for name in NAMES), 40)
         small.all_connected()
         assert small.hub.expired == [] and small.hub.violations == []
 
@@ -71,7 +71,7 @@ def test_a_call_longer_than_the_hub_waits_is_accepted_and_its_end_reported():
         small.start()
         begun = time.monotonic()
         assert small.hub.call("room-1", "linger", {"requestId": "late"})[0] == 202
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 6, "before the method has ended"
         last = until(lambda: small.hub.reported("room-1").get("jobgate", {}).get("lastMethod"))
         assert (last["method"], last["requestId"], last["status"]) == ("linger", "late", 200)
         assert small.hub.violations == []

@@ -18,7 +18,7 @@ class Device:
     """A client of another make, with every freedom to break a rule."""
 
     def __init__(self, hub, name="dev", user=None, token=None, life=60, key=None):
-        self.ended, self.code, self.messages = threading.Event(), None, []
+        self.ended, self.code, self.messages, self.granted = threading.Event(), None, [], 0
         self.client = mqtt.Client(name, clean_session=True, protocol=mqtt.MQTTv311)
         self.client.tls_set(str(hub.tls.ca), tls_version=ssl.PROTOCOL_TLS_CLIENT)
         self.client.username_pw_set(
@@ -27,22 +27,24 @@ class Device:
         self.client.reconnect_delay_set(60, 60)
         self.client.on_connect = lambda *words: setattr(self, "code", words[3])
         self.client.on_disconnect = lambda *_: self.ended.set()
+        self.client.on_subscribe = lambda *_: setattr(self, "granted", self.granted + 1)
         self.client.on_message = lambda *words: self.messages.append(words[2])
         self.client.connect("localhost", hub.port)
         self.client.loop_start()
 
     def up(self):
-        until(lambda: self.code == 0, 5, "it is connected")
+        until(lambda: self.code == 0, 40, "it is connected")
         return self
 
     def subscribe(self, *filters):
+        wanted = self.granted + len(filters)
         for name in filters:
             self.client.subscribe(name)
-        time.sleep(0.2)
+        until(lambda: self.granted >= wanted or self.ended.is_set(), what="it is subscribed")
         return self
 
     def is_cut(self):
-        return self.ended.wait(5)
+        return self.ended.wait(40)
 
     def close(self):
         self.client.disconnect()
@@ -153,8 +155,9 @@ def test_who_is_away_or_silent_is_told_so(hub):
     device = Device(hub).up().subscribe(*FILTERS)
     with pytest.raises(HubError, match="504101"):
         hub.call("dev", "x", timeout=0.3)
+    heard = len(device.messages)
     call = hub.begin_call("dev", "x")
-    time.sleep(0.2)
+    until(lambda: len(device.messages) > heard, what="the call has come")
     device.close()
     with pytest.raises(HubError, match="404104"):
-        call.result(5)
+        call.result(40)

@@ -193,7 +193,7 @@ def test_trouble_with_a_device_makes_the_client_repeat_nothing(sdk, secure):
     told = sdk.call("service", "invokeDeviceMethod", "room-3",
                     {"methodName": "setComfort", "payload": {"setpoint": 20}})
     assert told["status"] == 504 and told["payload"]["error"]["code"] == "DeviceTimeout"
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 25
     assert secure.sim.device("room-3")["written"] == before["written"]
     assert sdk.call("service", "invokeDeviceMethod", "nobody",
                     {"methodName": "setComfort"})["name"] == "DeviceNotFoundError"

@@ -208,13 +208,14 @@ def test_a_connection_at_rest_makes_room_for_a_new_one(world):
 def test_refusals_are_counted_and_slowed(world):
     one = Secure(world, units="1")
     foreign = Policy(world.folder, "foreign", ["read"])
-    begun = time.monotonic()
+    times = []
     for _ in range(5):
+        begun = time.monotonic()
         is_refused(one.ask("GET", JOBS, authorization=token(foreign)))
-    quick = time.monotonic() - begun
+        times.append(time.monotonic() - begun)
     begun = time.monotonic()
     is_refused(one.ask("GET", JOBS, authorization=token(foreign, name="iothubowner")))
-    assert time.monotonic() - begun >= 1.0 > quick / 5
+    assert time.monotonic() - begun >= 1.0 > min(times)
     begun = time.monotonic()
     is_refused(one.ask("POST", "/jobgate/v1/signin", {"policy": "iothubowner",
                                                       "key": foreign.keys[0]}, authorization=""))

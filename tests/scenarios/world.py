@@ -73,7 +73,7 @@ class Process:
             return False
         until(told, limit, f"{self.name} says {word!r}")
 
-    def stop(self, limit=5.0):
+    def stop(self, limit=30.0):
         """Asks it to end; returns its exit status, or None when it had to be killed."""
         if self.is_running():
             self.child.terminate()
