@@ -2,27 +2,27 @@
 #include "jobs/tally.h"
 #include "jobs/timetext.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct kept_frame {
-    uint16_t length; /* of the whole frame */
-    uint8_t bytes[RECORDER_BYTES];
-};
+enum { TEXT_SIZE = 48 };
 
+/* As large as what it holds: most frames have eight bytes, and there are thousands of devices.
+ */
 struct exchange_kept {
     int64_t wall_ms;
     uint32_t took_us;
+    uint16_t request, reply; /* lengths of the whole frames */
     uint8_t result;
-    struct kept_frame request, reply;
-    char text[48];
+    uint8_t data[]; /* what is kept of the request, of the reply, and the text with its end */
 };
 
 struct device_record {
-    char *id;
     unsigned count; /* that were ever kept */
-    struct exchange_kept ring[RECORDER_EXCHANGES];
+    struct exchange_kept *ring[RECORDER_EXCHANGES];
+    char id[];
 };
 
 struct recorder {
@@ -37,8 +37,8 @@ struct recorder *recorder_new(void)
 
 static void record_clear(struct device_record *record)
 {
-    if (record)
-        free(record->id);
+    for (size_t i = 0; record && i < RECORDER_EXCHANGES; i++)
+        free(record->ring[i]);
     free(record);
 }
 
@@ -77,50 +77,54 @@ static struct device_record *record_of(struct recorder *recorder, size_t device,
     if (record && strcmp(record->id, id) == 0)
         return record;
     record_clear(record);
-    record = recorder->devices[device] = calloc(1, sizeof(*record));
-    if (record && !(record->id = strdup(id))) {
-        free(record);
-        record = recorder->devices[device] = NULL;
-    }
+    record = recorder->devices[device] = calloc(1, sizeof(*record) + strlen(id) + 1);
+    if (record)
+        memcpy(record->id, id, strlen(id) + 1);
     return record;
 }
 
-static struct kept_frame kept(const struct frame *frame)
+static size_t kept(size_t length)
 {
-    struct kept_frame ret = {.length = (uint16_t)frame->length};
-    size_t size = frame->length < RECORDER_BYTES ? frame->length : RECORDER_BYTES;
-
-    memcpy(ret.bytes, frame->bytes, size);
-    return ret;
+    return length < RECORDER_BYTES ? length : RECORDER_BYTES;
 }
 
 void recorder_keep(struct recorder *recorder, size_t device, const char *id,
                    const struct answer *answer, int64_t wall_ms)
 {
     struct device_record *record = record_of(recorder, device, id);
-    struct exchange_kept *exchange;
+    size_t request = kept(answer->request.length), reply = kept(answer->reply.length);
+    size_t text = strnlen(answer->text, TEXT_SIZE - 1);
 
     if (!record)
         return;
-    exchange = &record->ring[record->count++ % RECORDER_EXCHANGES];
-    *exchange =
-        (struct exchange_kept){.wall_ms = wall_ms,
-                               .took_us = (uint32_t)(answer->ended_us - answer->started_us),
-                               .result = (uint8_t)answer->result,
-                               .request = kept(&answer->request),
-                               .reply = kept(&answer->reply)};
-    snprintf(exchange->text, sizeof(exchange->text), "%.47s", answer->text);
+    struct exchange_kept **place = &record->ring[record->count % RECORDER_EXCHANGES];
+    struct exchange_kept *exchange =
+        realloc(*place, offsetof(struct exchange_kept, data) + request + reply + text + 1);
+
+    if (!exchange)
+        return;
+    *place = exchange;
+    record->count++;
+    exchange->wall_ms = wall_ms;
+    exchange->took_us = (uint32_t)(answer->ended_us - answer->started_us);
+    exchange->result = (uint8_t)answer->result;
+    exchange->request = answer->request.length;
+    exchange->reply = answer->reply.length;
+    memcpy(exchange->data, answer->request.bytes, request);
+    memcpy(exchange->data + request, answer->reply.bytes, reply);
+    memcpy(exchange->data + request + reply, answer->text, text);
+    exchange->data[request + reply + text] = '\0';
 }
 
-static json_t *hex(const struct kept_frame *frame)
+static json_t *hex(const uint8_t *bytes, size_t length)
 {
     char text[RECORDER_BYTES * 3 + 4] = "";
     size_t used = 0;
 
-    for (size_t i = 0; i < frame->length && i < RECORDER_BYTES; i++)
+    for (size_t i = 0; i < kept(length); i++)
         used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%02X", i ? " " : "",
-                                 frame->bytes[i]);
-    if (frame->length > RECORDER_BYTES)
+                                 bytes[i]);
+    if (length > RECORDER_BYTES)
         snprintf(text + used, sizeof(text) - used, "...");
     return json_string(text);
 }
@@ -132,15 +136,17 @@ static json_t *record_json(const struct device_record *record)
     json_t *list = json_array();
 
     for (unsigned i = first; i < record->count; i++) {
-        const struct exchange_kept *each = &record->ring[i % RECORDER_EXCHANGES];
+        const struct exchange_kept *each = record->ring[i % RECORDER_EXCHANGES];
+        const uint8_t *reply = each->data + kept(each->request);
+        const char *text = (const char *)reply + kept(each->reply);
         char at[TIMETEXT_SIZE];
 
         timetext_format(at, each->wall_ms);
-        json_array_append_new(list,
-                              json_pack("{s:s, s:o, s:o, s:f, s:s, s:s}", "at", at, "request",
-                                        hex(&each->request), "reply", hex(&each->reply), "ms",
-                                        each->took_us / 1000.0, "result",
-                                        tally_result_name(each->result), "text", each->text));
+        json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:f, s:s, s:s}", "at", at,
+                                              "request", hex(each->data, each->request),
+                                              "reply", hex(reply, each->reply), "ms",
+                                              each->took_us / 1000.0, "result",
+                                              tally_result_name(each->result), "text", text));
     }
     return list;
 }

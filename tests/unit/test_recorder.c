@@ -59,6 +59,31 @@ static void one_device_can_be_asked_for(void **state)
     recorder_free(recorder);
 }
 
+static void an_exchange_may_be_longer_or_shorter_than_the_one_it_replaces(void **state)
+{
+    struct recorder *recorder = recorder_new();
+    struct answer answer = {.result = ANSWER_SILENT,
+                            .request = {.length = 60, .bytes = {1, 2}},
+                            .text = "no answer"};
+
+    (void)state;
+    for (uint8_t i = 1; i < RECORDER_EXCHANGES; i++)
+        keep(recorder, 0, "a", i);
+    recorder_keep(recorder, 0, "a", &answer, 0);
+    keep(recorder, 0, "a", 9);
+    memset(answer.text, 'x', sizeof(answer.text) - 1);
+    recorder_keep(recorder, 0, "a", &answer, 0);
+    json_t *all = recorder_json(recorder, NULL), *list = json_object_get(all, "a");
+    const json_t *silent = json_array_get(list, 1), *last = json_array_get(list, 3);
+    assert_string_equal(json_string_value(json_object_get(silent, "text")), "no answer");
+    assert_string_equal(json_string_value(json_object_get(silent, "reply")), "");
+    assert_string_equal(json_string_value(json_object_get(json_array_get(list, 2), "request")),
+                        "09 AB");
+    assert_int_equal(json_string_length(json_object_get(last, "text")), 47);
+    json_decref(all);
+    recorder_free(recorder);
+}
+
 static void a_long_frame_is_cut_and_marked(void **state)
 {
     struct recorder *recorder = recorder_new();
@@ -81,6 +106,7 @@ int main(void)
         cmocka_unit_test(the_last_frames_are_kept_the_oldest_first),
         cmocka_unit_test(another_device_in_its_place_inherits_nothing),
         cmocka_unit_test(one_device_can_be_asked_for),
+        cmocka_unit_test(an_exchange_may_be_longer_or_shorter_than_the_one_it_replaces),
         cmocka_unit_test(a_long_frame_is_cut_and_marked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
