@@ -5,7 +5,7 @@ import time
 import pytest
 
 from hub import Hub, iothub_group
-from world import World, devices, free_port, rtu, until
+from world import PATIENT, World, devices, free_port, rtu, until
 
 METER = """
 profile = {
@@ -29,14 +29,15 @@ class Meters:
         world._ends.callback(self.hub.close)
         self.hub.add(*NAMES)
         group = iothub_group(self.hub, world.folder, f"connect_per_s = 100; {more}")
-        self.config = world.site([rtu("bus", more="timeout_ms = 100; retries = 1;")],
+        self.config = world.site([rtu("bus", more=PATIENT)],
                                  [devices("meter-#", "bus", "1-2", "meter")], [METER], group)
         self.sim = world.sim(self.config)
         self.gateway = world.gateway(self.config, "--lines", self.sim.lines)
         until(lambda: self.hub.connected() == NAMES, 40)
 
     def load(self, name, value):
-        return self.world.api(self.gateway).write(name, power=value)
+        status, payload = self.world.api(self.gateway).write(name, power=value)
+        assert status == 200, payload
 
     def status(self):
         return self.world.api(self.gateway).get("/jobgate/v1/status")[2]["iothub"]
@@ -122,7 +123,7 @@ def test_a_hub_that_throttles_is_given_time():
 def test_what_is_read_without_a_hub_is_sent_later_and_once():
     with World() as world:
         meters = Meters(world)
-        until(lambda: "power" in meters.newest("meter-1"))
+        until(lambda: all(len(meters.newest(name)) == 3 for name in NAMES), what="all is told once")
         until(lambda: meters.status()["telemetryWaiting"] == 0)
         meters.hub.stop()
         until(lambda: meters.status()["connected"] == 0)
