@@ -1,10 +1,9 @@
 /*
  * Log: one line for each event that an operator can act on.
  *
- * To the journal, with fields that say what it is about (log_fields.h), where stderr leads
- * there
- * ($JOURNAL_STREAM); else to stderr with the level's name. Any thread may call it. No secrets,
- * no payloads above debug.
+ * To the journal, with fields that say what it is about (log_fields.h), where
+ * stderr leads there ($JOURNAL_STREAM); else to stderr with the level's name. Any thread may
+ * call it. No secrets, no payloads above debug.
  */
 #ifndef JOBGATE_BASE_LOG_H
 #define JOBGATE_BASE_LOG_H

@@ -24,14 +24,15 @@ struct claim {
 
 enum { CLAIMS_GATEWAYS_MOST = 64 }; /* others; more are not looked at */
 
-int claims_new(struct claims **ret, size_t device_count);
-void claims_free(struct claims *claims); /* NULL is fine */
+int claims_new(struct claims **ret, size_t device_count); /* 0 or -ENOMEM */
+void claims_free(struct claims *claims);                  /* NULL is fine */
 
 /* A new connection: what was known holds until what is retained there has come. */
 void claims_begin(struct claims *claims);
-/* `gateway` "": nobody else names it. 0, or CLAIMS_E_FULL. */
 enum { CLAIMS_E_FULL = 1 };
+/* A state of `device` was seen that names `gateway`; "": nobody else. 0, or CLAIMS_E_FULL. */
 int claims_state(struct claims *claims, size_t device, const char *gateway);
+/* The birth or the will of `gateway` was seen; nothing where no device names it. */
 void claims_gateway(struct claims *claims, const char *gateway, bool online);
 /* All that lay there when the echo was asked for has been seen. False: of some gateway nobody
    was listening yet, ask for another echo. */

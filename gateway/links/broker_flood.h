@@ -16,6 +16,7 @@
 
 struct broker_flood;
 
+/* 0 or negative errno; site and thread must outlive it. */
 int flood_new(struct broker_flood **ret, const struct site *site, struct broker_thread *thread);
 /* Another site with the same devices in the same order. */
 void flood_reload(struct broker_flood *flood, const struct site *site);
@@ -28,6 +29,7 @@ void flood_tick(struct broker_flood *flood);
 bool flood_takes(struct broker_flood *flood, struct arrival *arrival);
 /* A job that has waited, when it need not any more; or NULL. */
 struct arrival *flood_released(struct broker_flood *flood);
+/* The next that the engine has to hear of; what it names is borrowed until the next call. */
 bool flood_tells(struct broker_flood *flood, struct broker_news *news);
 bool flood_is_over(struct broker_flood *flood); /* true once for each connection */
 /* Is it over for the connection that is up? */

@@ -45,14 +45,19 @@ struct iothub {
 };
 
 /* iothub_calls.c */
+/* Waits for the answer, under a new ticket that the request carries too; takes over `call`. */
 void calls_keep(struct iothub *iothub, struct hub_call *call, struct request *request);
+/* No longer waits, and is the caller's; NULL: there is none of this ticket. */
 struct hub_call *calls_take(struct iothub *iothub, uint64_t ticket);
+/* A call of the hub as a request, the caller's; NULL: it is refused, or repeats one that waits.
+ */
 struct request *calls_method(struct iothub *iothub, const struct hub_news *news,
                              const struct hub_topic *topic);
 void calls_answer(struct iothub *iothub, const struct report *report);
 void calls_close(struct iothub *iothub);
 
 /* iothub_twins.c */
+/* When the twin has to be looked at next may have changed. */
 void twins_plan(struct iothub *iothub, size_t device);
 /* Sends what the rate lets go. Returns when there may be more; MOMENT_NEVER. */
 int64_t twins_send(struct iothub *iothub, int64_t now_us);
@@ -65,7 +70,9 @@ void twins_tell(const struct iothub *iothub, struct iothub_status *status);
 
 /* iothub_values.c */
 void values_open(struct iothub *iothub);
+/* Polled values, to be sent when the rate lets them go. */
 void values_report(struct iothub *iothub, size_t index, const struct report *report);
+/* The hub has the device's message that was under way; its connection is gone. */
 void values_delivered(struct iothub *iothub, size_t index);
 void values_down(struct iothub *iothub, size_t index);
 int64_t values_send(struct iothub *iothub, int64_t now_us); /* as twins_send() */

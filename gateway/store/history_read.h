@@ -12,6 +12,7 @@
 
 struct history_read;
 
+/* 0 or -ENOMEM; opens nothing yet. */
 int history_read_new(struct history_read **ret, const char *folder);
 void history_read_free(struct history_read *reader); /* NULL is fine */
 /* Fills in the answer; stops early when the end was asked for. */
