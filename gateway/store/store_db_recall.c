@@ -53,11 +53,15 @@ static const char *const recall_sql[] = {
 };
 static const size_t recall_count = sizeof(recall_sql) / sizeof(recall_sql[0]);
 
-static char *column(sqlite3_stmt *statement, int index)
+/* False: out of memory. A column that has nothing gives NULL. */
+static bool column(char **ret, sqlite3_stmt *statement, int index)
 {
+    if (sqlite3_column_type(statement, index) == SQLITE_NULL)
+        return true;
     const unsigned char *text = sqlite3_column_text(statement, index);
 
-    return text ? strdup((const char *)text) : NULL;
+    *ret = text ? strdup((const char *)text) : NULL;
+    return *ret != NULL;
 }
 
 static struct record *row(sqlite3_stmt *statement)
@@ -68,10 +72,11 @@ static struct record *row(sqlite3_stmt *statement)
         return NULL;
     record->kind = (enum record_kind)sqlite3_column_int(statement, 0);
     record->number = (uint64_t)sqlite3_column_int64(statement, 1);
-    record->job_id = column(statement, 2);
-    record->device_id = column(statement, 3);
-    record->text = column(statement, 4);
-    return record;
+    if (column(&record->job_id, statement, 2) && column(&record->device_id, statement, 3) &&
+        column(&record->text, statement, 4))
+        return record;
+    record_free(record); /* a row of which half is known would be another one */
+    return NULL;
 }
 
 struct record *store_db_recall(struct store_db *db, int *error)
