@@ -63,7 +63,8 @@ static void hear_broker(struct gateway *gateway)
             engine_await_claims(gateway->engine, now);
             break;
         case BROKER_CLAIM:
-            engine_claim(gateway->engine, news.device, news.gateway, news.first, now);
+            if (engine_claim(gateway->engine, news.device, news.gateway, news.first, now))
+                broker_ask_desired(gateway->broker, news.device);
             break;
         case BROKER_SHARE:
             engine_share(gateway->engine, news.job_id, news.status, now);

@@ -58,8 +58,9 @@ void engine_tick(struct engine *engine, struct moment now);
 void engine_delivered(struct engine *engine, const struct delivery *delivery);
 /* Another living gateway names the device as its own, or none does any more (NULL): then tasks
    on it are refused (DeviceClaimedTwice) and it is left alone. `first`: it did so before this
-   gateway told its own states; else both did, and the one whose id comes first keeps it. */
-void engine_claim(struct engine *engine, size_t device, const char *gateway, bool first,
+   gateway told its own states; else both did, and the one whose id comes first keeps it. True:
+   the device was left alone until now, and its retained desired patch was perhaps refused. */
+bool engine_claim(struct engine *engine, size_t device, const char *gateway, bool first,
                   struct moment now);
 /* The broker begins to say who has which device: what came over it waits, until all is known,
    or ten seconds. */

@@ -44,8 +44,10 @@ static void refuse_waiting(struct engine *engine, size_t device, struct moment n
     device_is_claimed(engine, device, text, sizeof(text));
     for (struct task *task = engine->devices[device].first, *next; task; task = next) {
         next = task->next;
-        if (task->job->status == JOB_RUNNING && !task->job->held)
-            task_refuse(engine, task, CODE_DEVICE_CLAIMED_TWICE, text, now);
+        if (task->job->status != JOB_RUNNING || task->job->held)
+            continue;
+        patch_forget(engine, task->job->request, device);
+        task_refuse(engine, task, CODE_DEVICE_CLAIMED_TWICE, text, now);
     }
 }
 
@@ -102,10 +104,11 @@ static void keep(struct engine *engine, size_t device, const char *gateway, stru
     publish(engine, device, now);
 }
 
-void engine_claim(struct engine *engine, size_t device, const char *gateway, bool first,
+bool engine_claim(struct engine *engine, size_t device, const char *gateway, bool first,
                   struct moment now)
 {
-    bool ours = !first && !engine->devices[device].claimed_by;
+    bool left_alone = engine->devices[device].claimed_by != NULL;
+    bool ours = !first && !left_alone;
 
     if (!gateway)
         take_back(engine, device, now);
@@ -113,6 +116,7 @@ void engine_claim(struct engine *engine, size_t device, const char *gateway, boo
         keep(engine, device, gateway, now);
     else
         give_up(engine, device, gateway, now);
+    return left_alone && !gateway;
 }
 
 void engine_await_claims(struct engine *engine, struct moment now)

@@ -27,6 +27,21 @@ void patch_remember(struct engine *engine, const struct request *request, size_t
     state->last_patch = json_deep_copy(request->action.arguments);
 }
 
+/* Taken, and then refused before it began: when it comes again it is new. */
+void patch_forget(struct engine *engine, const struct request *request, size_t device)
+{
+    struct device_state *state = &engine->devices[device];
+
+    if (request->action.kind != ACTION_PATCH || request->origin.link != LINK_BROKER)
+        return;
+    if (request->has_version && state->twin.applied_version == request->version)
+        state->twin.applied_version = request->version - 1;
+    json_decref(state->last_patch);
+    state->last_patch = NULL;
+    if (engine->takes)
+        keep_twin(engine, device);
+}
+
 char *patch_objection(const struct request *request)
 {
     const struct action *action = &request->action;

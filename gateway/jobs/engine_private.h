@@ -420,6 +420,7 @@ json_t *patch_payload(const struct task *task, enum code *code, char *text, size
 bool patch_is_old(const struct engine *engine, const struct request *request, size_t device);
 /* It was taken: what comes again is known by it. */
 void patch_remember(struct engine *engine, const struct request *request, size_t device);
+void patch_forget(struct engine *engine, const struct request *request, size_t device);
 /* What the hub's limits say against a patch; malloc'ed, or NULL. */
 char *patch_objection(const struct request *request);
 /* A request that is refused whole. */

@@ -300,6 +300,15 @@ bool broker_tells(struct broker *broker, struct broker_news *news)
     return flood_tells(broker->flood, news);
 }
 
+void broker_ask_desired(struct broker *broker, size_t device)
+{
+    const char *id = broker->site->devices[device].id;
+
+    if (!broker_thread_ask(broker->thread,
+                           topic_device(broker->site->broker->root, id, "desired")))
+        log_error("broker: cannot ask again what device %s is to be", id);
+}
+
 bool broker_connected(struct broker *broker)
 {
     return flood_is_over(broker->flood) ||

@@ -62,6 +62,8 @@ int broker_fd(const struct broker *broker);
    told, if there is one. */
 struct request *broker_take(struct broker *broker);
 bool broker_tells(struct broker *broker, struct broker_news *news);
+/* The device's retained desired patch, if there is one, comes once more as a request. */
+void broker_ask_desired(struct broker *broker, size_t device);
 /* True once after each new connection, when what lies retained there has been told, and where
    messages had to be dropped: then the gateway asks the engine to report all. */
 bool broker_connected(struct broker *broker);

@@ -30,11 +30,13 @@ static void end(struct session *session, const char *text)
     session->state = SESSION_ENDED;
 }
 
-/* An event, or NULL: it is time, or the outbox has something that can be sent. */
+/* An event, or NULL: it is time, or something waits that can be sent or asked. */
 static struct mqtt_event *next_event(struct session *session, int64_t until_us, bool sends)
 {
-    struct pollfd waits[2] = {
+    bool asks = session->state == SESSION_UP && !session->asking;
+    struct pollfd waits[3] = {
         {.fd = queue_fd(session->events), .events = POLLIN},
+        {.fd = asks ? queue_fd(session->asked) : -1, .events = POLLIN},
         {.fd = outbox_fd(session->outbox), .events = POLLIN},
     };
     struct mqtt_event *event = queue_take(session->events);
@@ -44,7 +46,7 @@ static struct mqtt_event *next_event(struct session *session, int64_t until_us, 
 
     if (event || left_us < 0)
         return event;
-    ppoll(waits, sends ? 2 : 1, until_us == MOMENT_NEVER ? NULL : &left, NULL);
+    ppoll(waits, sends ? 3 : 2, until_us == MOMENT_NEVER ? NULL : &left, NULL);
     return queue_take(session->events);
 }
 
@@ -161,6 +163,27 @@ static void watch_more(struct session *session)
         end(session, "the subscriptions could not be sent");
 }
 
+/* Subscribed already: the broker sends once more what lies retained there. The echo goes along,
+   so that it is never a single one; nothing is retained there. */
+static void ask_again(struct session *session)
+{
+    char *filters[MQTT_FILTERS] = {session->settings->echo};
+    size_t count = 1;
+
+    if (session->asking)
+        return;
+    while (count < MQTT_FILTERS && (filters[count] = queue_take(session->asked)))
+        count++;
+    if (count == 1)
+        return;
+    session->asking = session->again = true;
+    session->until_us = clock_boot_us() + SUBSCRIBE_LIMIT_US;
+    if (mqtt_subscribe(session->mqtt, filters, count) < 0)
+        end(session, "the subscriptions could not be sent");
+    while (--count > 0)
+        free(filters[count]);
+}
+
 /* The broker keeps subscriptions over connections, also those of devices that are gone. */
 static void clear_stale(struct session *session)
 {
@@ -196,7 +219,8 @@ static void subscribe_more(struct session *session)
 
 static void take_subscribed(struct session *session, const struct mqtt_event *event)
 {
-    const char *first = session->asking
+    const char *first = session->again ? "of what devices shall be, once more"
+                        : session->asking
                             ? session->watched(session->ctx, session->watching - 1)
                             : session->settings->filters[session->batch + event->first];
 
@@ -207,7 +231,7 @@ static void take_subscribed(struct session *session, const struct mqtt_event *ev
         subscribe_more(session);
         return;
     }
-    session->asking = false;
+    session->asking = session->again = false;
     if (session->state == SESSION_UP)
         session->until_us = MOMENT_NEVER;
 }
@@ -307,6 +331,8 @@ static void serve(struct session *session)
 
         if (session->state == SESSION_UP)
             watch_more(session);
+        if (session->state == SESSION_UP)
+            ask_again(session);
         send_what_fits(session);
         if (session->state == SESSION_FLUSHING && session->flying == 0)
             leave(session);
@@ -330,6 +356,14 @@ void session_forget_events(struct session *session)
     }
 }
 
+void session_forget_asked(struct session *session)
+{
+    char *filter;
+
+    while ((filter = queue_take(session->asked)))
+        free(filter);
+}
+
 void session_run(struct session *session)
 {
     struct mqtt_settings settings = session->settings->mqtt; /* the texts stay where they are */
@@ -338,7 +372,8 @@ void session_run(struct session *session)
     settings.session = ++session->number;
     session->connected_us = -1;
     session->batch = session->subscribed = session->watching = 0;
-    session->asking = false;
+    session->asking = session->again = false;
+    session_forget_asked(session); /* all is subscribed anew */
     enter(session, SESSION_CONNECTING, CONNECT_LIMIT_US);
     if (mqtt_open(&session->mqtt, &settings, why, sizeof(why)) < 0) {
         end(session, why);

@@ -24,6 +24,7 @@ struct session {
     const struct broker_thread_settings *settings;
     struct queue *events; /* of Paho, and MQTT_STOP */
     struct outbox *outbox;
+    struct queue *asked; /* filters, malloc'ed: to be subscribed once more in this connection */
     void (*up)(void *ctx);
     void (*down)(void *ctx, const char *why);
     void (*sent)(void *ctx); /* the broker has a message */
@@ -43,7 +44,7 @@ struct session {
     size_t batch, subscribed;       /* filters: before the SUBSCRIBE under way, and with it */
     bool cleared;                   /* the stale filters were sent away, once */
     size_t watching;                /* further filters that were sent */
-    bool asking;                    /* UP: a SUBSCRIBE is under way */
+    bool asking, again;             /* UP: a SUBSCRIBE is under way, of what was asked */
     struct {
         struct outgoing *message; /* NULL: free */
         int token;
@@ -57,6 +58,7 @@ struct session {
 void session_run(struct session *session);
 int64_t session_lasted_us(const struct session *session);      /* -1: never connected */
 void session_pause(struct session *session, int64_t pause_us); /* until a stop, at most */
+void session_forget_asked(struct session *session);
 void session_forget_events(struct session *session); /* nothing is taken for the next one's */
 
 #endif

@@ -31,6 +31,7 @@ struct broker_thread {
     struct queue *arrivals; /* Paho -> loop */
     struct queue *events;   /* Paho, loop -> thread */
     struct outbox *outbox;  /* loop, Paho -> thread */
+    struct queue *asked;    /* loop -> thread: filters to be subscribed once more */
     int news_fd;
 
     struct session session; /* the thread's own, like the next */
@@ -231,9 +232,11 @@ void broker_thread_free(struct broker_thread *thread)
     while ((arrival = queue_take(thread->arrivals)))
         arrival_free(arrival);
     session_forget_events(&thread->session);
+    session_forget_asked(&thread->session);
     link_end_deinit(&thread->end);
     close(thread->news_fd);
     outbox_free(thread->outbox);
+    queue_free(thread->asked);
     queue_free(thread->events);
     queue_free(thread->arrivals);
     broker_thread_settings_deinit(&thread->settings);
@@ -296,10 +299,13 @@ int broker_thread_open(struct broker_thread **ret,
     r = outbox_new(&thread->outbox, settings->outbox_bytes);
     if (r < 0)
         goto fail_events;
+    r = queue_new(&thread->asked, settings->filter_count + 1);
+    if (r < 0)
+        goto fail_outbox;
     thread->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (thread->news_fd < 0) {
         r = -errno;
-        goto fail_outbox;
+        goto fail_asked;
     }
     r = link_end_init(&thread->end);
     if (r < 0)
@@ -311,6 +317,7 @@ int broker_thread_open(struct broker_thread **ret,
     thread->session = (struct session){.settings = &thread->settings,
                                        .events = thread->events,
                                        .outbox = thread->outbox,
+                                       .asked = thread->asked,
                                        .up = on_up,
                                        .down = on_down,
                                        .watched = watched,
@@ -329,6 +336,8 @@ fail_lock:
     link_end_deinit(&thread->end);
 fail_news:
     close(thread->news_fd);
+fail_asked:
+    queue_free(thread->asked);
 fail_outbox:
     outbox_free(thread->outbox);
 fail_events:
@@ -404,6 +413,14 @@ bool broker_thread_watch(struct broker_thread *thread, char *filter)
     if (wake && queue_give(thread->events, wake) != 0)
         free(wake);
     return fits;
+}
+
+bool broker_thread_ask(struct broker_thread *thread, char *filter)
+{
+    if (filter && queue_give(thread->asked, filter) == 0)
+        return true;
+    free(filter);
+    return false;
 }
 
 bool broker_thread_lacks(struct broker_thread *thread)

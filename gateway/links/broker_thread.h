@@ -51,6 +51,9 @@ bool broker_thread_lacks(struct broker_thread *thread);
 /* Listens to one filter more, in this connection and in all that follow; takes it over. What is
    given after this goes out when the broker has granted it. False: no room, it is freed. */
 bool broker_thread_watch(struct broker_thread *thread, char *filter);
+/* Subscribes to a filter of the settings once more, so that what lies retained there comes
+   again; takes it over. False: no room, it is freed. */
+bool broker_thread_ask(struct broker_thread *thread, char *filter);
 void broker_thread_status(struct broker_thread *thread, struct broker_status *status);
 
 #endif

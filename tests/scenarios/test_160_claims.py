@@ -112,6 +112,27 @@ def test_the_newcomer_takes_over_when_the_incumbent_is_gone(both, how):
     assert both.b.api.write("room-2", setpoint=21.5)[0] == 200
 
 
+@pytest.mark.parametrize("when", ["before", "during"])
+def test_who_takes_over_carries_out_the_retained_desired_patch(two, when):
+    """The other gateway, which is none, did not; b refused it at connect, or while it was live."""
+    two.backend.publish("gateways/gw-a", {"state": "online"}, retain=True)
+    two.backend.publish("devices/room-2/state", {"state": "online", "gateway": "gw-a"}, retain=True)
+    if when == "before":
+        two.backend.publish("devices/room-2/desired", {"setpoint": 20.5}, retain=True)
+    two.b = two.start("gw-b")
+    two.wait_claimed(two.b, "room-2", "gw-a")
+    until(lambda: two.owner("room-3") == "gw-b", what="b's states")
+    if when == "during":
+        two.backend.publish("devices/room-2/desired", {"setpoint": 20.5}, retain=True)
+    # What b is asked next it answers after what it was asked before.
+    assert two.backend.call_by_id("room-3", "setHint", "r1", 5)["status"] == 200
+    assert two.sim.device("room-2")["written"] == 0
+    two.backend.publish("gateways/gw-a", {"state": "offline"}, retain=True)
+    two.backend.wait("devices/room-2/reported", lambda message: "20.5" in message.payload)
+    assert two.sim.device("room-2")["written"] == 1
+    assert two.claimed_by(two.b, "room-2") is None
+
+
 @pytest.mark.parametrize("left", [None, {"state": "online", "gateway": "gone"}],
                          ids=["cleared", "anothers"])
 def test_the_newcomer_takes_over_when_the_incumbent_names_the_device_no_more(two, left):
