@@ -53,7 +53,8 @@ static bool may_gather(struct engine *engine, size_t index, struct job *job)
         size_t device = line->devices[i];
         const struct device_state *state = &engine->devices[device];
 
-        if (state->running || state->held || !state->first || state->first->job != job)
+        if (state->running || state->held || state->ended > engine->safe || !state->first ||
+            state->first->job != job)
             return false;
         const struct plan *plan =
             job_plan(engine, job, engine->site->devices[device].profile)->plan;

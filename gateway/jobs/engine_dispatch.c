@@ -35,7 +35,8 @@ static struct task *next_of_device(const struct engine *engine, const struct lin
         return NULL;
     if (!task) {
         task = engine->stopping || state->held ? NULL : state->first;
-        if (task && !may_begin(engine, task->job))
+        /* A frame of the next task must not be taken for what became of the last one. */
+        if (task && (!may_begin(engine, task->job) || state->ended > engine->safe))
             return NULL;
         return task;
     }

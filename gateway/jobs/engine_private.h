@@ -136,6 +136,7 @@ struct device_state {
     uint64_t claim_round; /* when that was heard last */
     int64_t since_ms;
     char *last_outcome; /* JSON text, or NULL */
+    uint64_t ended;     /* number of its record; until it is safe, nothing else begins here */
     struct twin twin;
     uint64_t twin_number; /* recalled: of the record that told the twin */
     json_t *last_patch;   /* the last desired patch taken from the broker */

@@ -190,7 +190,7 @@ static void finish(struct engine *engine, struct task *task, enum task_state sta
     bool untold = task_is_untold(engine, task);
     uint64_t number =
         engine_keep(engine, RECORD_OUTCOME, job->id, id, untold ? 0 : 1, strdup(task->record));
-    task->number = number;
+    task->number = device->ended = number;
     engine->untold += untold;
     line_of(engine, task)->outcome = number;
     shelf_add_text(engine, task);

@@ -491,16 +491,6 @@ static bool has_newer(const struct history *history, const struct asked *asked)
     return false;
 }
 
-static bool is_with_others(const struct history *history, const struct asked *asked,
-                           size_t device)
-{
-    for (size_t i = 0; i < history->job_count; i++) {
-        if (&history->jobs[i] != asked && history->jobs[i].obeyed[device] > 0)
-            return true;
-    }
-    return false;
-}
-
 static void judge(struct history *history, const struct asked *asked, size_t device,
                   struct counts *counts)
 {
@@ -530,8 +520,7 @@ static void judge(struct history *history, const struct asked *asked, size_t dev
         wrong(history, "it is said not to have begun, and was obeyed", asked->id, device);
     if (strstr(told, "\"Expired\"") && !(history->jumped && history->rebooted))
         wrong(history, "it expired, and had an hour", asked->id, device);
-    if (strstr(told, "\"Overridden\"") && history->foreign_us[device] == 0 &&
-        !is_with_others(history, asked, device))
+    if (strstr(told, "\"Overridden\"") && history->foreign_us[device] == 0)
         wrong(history, "it was overridden by nobody", asked->id, device);
     if (strstr(told, "\"Superseded\"") && !has_newer(history, asked))
         wrong(history, "it was superseded by nothing", asked->id, device);
