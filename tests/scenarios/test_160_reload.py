@@ -8,9 +8,10 @@ import time
 
 import pytest
 
-from world import ROOM, devices, rtu, until
+from world import HERE, ROOM, devices, rtu, until
 
 FLOOR = devices("room-#", "floor3", "1-9")
+LEAKS = f"suppressions={HERE / 'paho.leaks'}:print_suppressions=0"
 
 
 class Floor:
@@ -23,7 +24,8 @@ class Floor:
                            [FLOOR, devices("hall-#", "floor4", "1-2")], [ROOM], name="whole")
         self.sim = world.sim(whole, *options)
         self.write([devices("room-#", "floor3", units)])
-        self.gateway = world.gateway(self.config, "--lines", self.sim.lines, env=env)
+        self.gateway = world.gateway(self.config, "--lines", self.sim.lines,
+                                     env={"LSAN_OPTIONS": LEAKS, **(env or {})})
         self.api = world.api(self.gateway)
         self.backend = world.backend(self.broker)
         self.backend.online()
