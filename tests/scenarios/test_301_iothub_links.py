@@ -56,9 +56,10 @@ def test_tokens_are_renewed_before_they_end():
 
 def test_a_call_delays_the_renewal_of_its_token():
     with World() as world:
-        small = Small(world, "token_life_s = 16; method_timeout_s = 20;").start()
-        time.sleep(10.5)  # it would be renewed between 12 and 13.6 s
-        status, _ = small.hub.call("room-1", "linger")
+        begun = time.monotonic()  # no token is older
+        small = Small(world, "token_life_s = 24; method_timeout_s = 20;").start()
+        time.sleep(max(0, begun + 15.5 - time.monotonic()))
+        status, _ = small.hub.call("room-1", "crawl")  # it would be renewed between 18 and 20.4 s
         assert status == 200 and small.hub.expired == []
 
 
