@@ -224,6 +224,7 @@ def valgrind(count, word):
         if word and word not in name:
             continue
         status, text = run(["valgrind", "-q", "--fair-sched=yes", "--error-exitcode=99", "--leak-check=full",
+                            f"--suppressions={ROOT / 'tests' / 'valgrind.supp'}",
                             "--errors-for-leak-kinds=definite", *command], limit * 4,
                            {"UNDER_VALGRIND": "1"}, folder)
         count.add(f"valgrind: {name}", None if status == 0 else f"{said(status)}\n{text[-6000:]}")

@@ -83,9 +83,9 @@ class Floor:
             room = {"holding": {"100": 210, "101": 0, "199": 0}, "input": {"10": 1},
                     "coil": {OCCUPIED: 0}}
             self.players = world.slaves({str(unit): room for unit in range(1, COUNT + 1)})
-            line = rtu("floor3", self.players.port, baud=115200, more="timeout_ms = 200;")
+            line = rtu("floor3", self.players.port, baud=115200, more="timeout_ms = 1000; timeout_min_ms = 300;")
         else:
-            line = rtu("floor3", baud=115200, more="timeout_ms = 200;")
+            line = rtu("floor3", baud=115200, more="timeout_ms = 1000; timeout_min_ms = 300;")
         self.config = world.site([line], [devices("room-#", "floor3", f"1-{COUNT}")], [ROOM],
                                  self.broker)
         if not independent:
