@@ -1,9 +1,9 @@
+#include "base/clock.h"
 #include "commands/commands.h"
 #include "commands/fetch.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum { LOOK_MS = 100, PATIENCE_MS = 20000 };
 
@@ -44,30 +44,56 @@ static void print_problems(const json_t *problems)
     }
 }
 
-/* Until it is taken over; false: it still waits. */
+struct wait {
+    const struct client *client;
+    const struct options *options;
+    int64_t look_us, until_us; /* boot clock: when to look next, and to give up */
+    bool pending, told;
+    int status;
+};
+
+/* What has begun ends with an event; where none comes, time passes. */
+static bool on_event(void *ctx, const char *name, const char *data)
+{
+    struct wait *wait = ctx;
+    int64_t now_us = clock_boot_us();
+    const char *names = "";
+    json_t *status = NULL;
+    int waits = 0;
+
+    (void)name;
+    (void)data;
+    if (now_us < wait->look_us)
+        return true;
+    wait->look_us = now_us + LOOK_MS * INT64_C(1000);
+    wait->status =
+        fetch(wait->client, wait->options, "GET", "/jobgate/v1/status", NULL, &status);
+    if (wait->status != EXIT_DONE)
+        return false;
+    json_unpack(status, "{s:{s:b, s:s}}", "site", "pending", &waits, "waitsFor", &names);
+    wait->pending = waits;
+    if (waits && *names && !wait->told)
+        fprintf(stderr, "waits for what has begun on %s\n", names);
+    wait->told |= *names != '\0';
+    json_decref(status);
+    return waits && now_us < wait->until_us;
+}
+
+/* Until it is taken over, or patience ends and it is still pending. */
 static int wait_for(const struct client *client, const struct options *options, bool *pending)
 {
-    bool told = false;
+    struct wait wait = {.client = client,
+                        .options = options,
+                        .until_us = clock_boot_us() + PATIENCE_MS * INT64_C(1000)};
 
-    for (int waited_ms = 0; waited_ms < PATIENCE_MS; waited_ms += LOOK_MS) {
-        json_t *status = NULL;
-        const char *names = "";
-        int waits = 0, r;
+    if (on_event(&wait, NULL, NULL)) {
+        int r = client_watch(client, "/events", LOOK_MS, on_event, &wait);
 
-        r = fetch(client, options, "GET", "/jobgate/v1/status", NULL, &status);
-        if (r != EXIT_DONE)
-            return r;
-        json_unpack(status, "{s:{s:b, s:s}}", "site", "pending", &waits, "waitsFor", &names);
-        *pending = waits;
-        if (waits && *names && !told)
-            fprintf(stderr, "waits for what has begun on %s\n", names);
-        told |= *names != '\0';
-        json_decref(status);
-        if (!waits)
-            return EXIT_DONE;
-        nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000L}, NULL);
+        if (r != 0)
+            return client_complain(client, options, r);
     }
-    return EXIT_DONE;
+    *pending = wait.pending;
+    return wait.status;
 }
 
 static int tell(const struct client *client, const struct options *options, json_t *answer)
