@@ -201,72 +201,60 @@ static void add_jobs(struct evbuffer *text, const struct tally *tally, const jso
 
 /* --- links and store --- */
 
-static void add_outbox(struct evbuffer *text, const json_t *status)
-{
-    add_single(text, "jobgate_outbox_bytes", "gauge",
-               "Memory of the messages that wait for the broker.",
-               number(status, "outbox", "bytes"));
-    add_single(text, "jobgate_outbox_limit_bytes", "gauge",
-               "What jobgate_outbox_bytes may reach.", number(status, "outbox", "limit"));
-    add_single(
-        text, "jobgate_outbox_untold", "gauge",
-        "Outcomes, last shares and answers that the broker has not acknowledged, in memory "
-        "or only in the store.",
-        number(status, "outbox", "untold"));
-    add_single(text, "jobgate_outbox_told_total", "counter",
-               "Outcomes, last shares and answers that the broker has acknowledged.",
-               number(status, "outbox", "told"));
-    add_single(text, "jobgate_outbox_dropped_total", "counter",
-               "Messages that were dropped for want of room, or that the broker refused.",
-               number(status, "outbox", "dropped"));
-    add_single(text, "jobgate_outbox_forgotten_total", "counter",
-               "Outcomes that are told no more, as the broker was away too long.",
-               number(status, "outbox", "forgotten"));
-}
+/* What the status document has of a link, and nothing where the site has no such link. */
+static const struct {
+    const char *link, *room, *member, *name, *type, *help;
+} link_numbers[] = {
+    {"broker", "broker", "connected", "jobgate_broker_connected", "gauge",
+     "1 while the broker is connected."},
+    {"broker", "broker", "received", "jobgate_broker_received_total", "counter",
+     "Messages from the broker."},
+    {"broker", "broker", "sent", "jobgate_broker_sent_total", "counter",
+     "Messages to the broker."},
+    {"broker", "broker", "refused", "jobgate_broker_refused_total", "counter",
+     "Messages that were refused."},
+    {"broker", "broker", "waiting", "jobgate_broker_waiting", "gauge",
+     "Messages that wait for the broker."},
+    {"broker", "outbox", "bytes", "jobgate_outbox_bytes", "gauge",
+     "Memory of the messages that wait for the broker."},
+    {"broker", "outbox", "limit", "jobgate_outbox_limit_bytes", "gauge",
+     "What jobgate_outbox_bytes may reach."},
+    {"broker", "outbox", "untold", "jobgate_outbox_untold", "gauge",
+     "Outcomes, last shares and answers that the broker has not acknowledged, in memory or "
+     "only in the store."},
+    {"broker", "outbox", "told", "jobgate_outbox_told_total", "counter",
+     "Outcomes, last shares and answers that the broker has acknowledged."},
+    {"broker", "outbox", "dropped", "jobgate_outbox_dropped_total", "counter",
+     "Messages that were dropped for want of room, or that the broker refused."},
+    {"broker", "outbox", "forgotten", "jobgate_outbox_forgotten_total", "counter",
+     "Outcomes that are told no more, as the broker was away too long."},
+    {"iothub", "iothub", "devices", "jobgate_iothub_devices", "gauge",
+     "Devices with an identity in IoT Hub."},
+    {"iothub", "iothub", "connected", "jobgate_iothub_connected_devices", "gauge",
+     "Devices that are connected to IoT Hub."},
+    {"iothub", "iothub", "received", "jobgate_iothub_received_total", "counter",
+     "Messages from IoT Hub."},
+    {"iothub", "iothub", "sent", "jobgate_iothub_sent_total", "counter",
+     "Messages to IoT Hub."},
+    {"iothub", "iothub", "refused", "jobgate_iothub_refused_total", "counter",
+     "Messages that were refused."},
+    {"iothub", "iothub", "takenOver", "jobgate_iothub_taken_over_devices", "gauge",
+     "Devices that are left alone: somebody else seems to use their identity."},
+    {"iothub", "iothub", "telemetrySent", "jobgate_iothub_telemetry_sent_total", "counter",
+     "Telemetry messages that IoT Hub has."},
+    {"iothub", "iothub", "telemetryDropped", "jobgate_iothub_telemetry_dropped_total",
+     "counter", "Telemetry messages that had to give way to newer ones."},
+    {"iothub", "iothub", "telemetryWaiting", "jobgate_iothub_telemetry_waiting", "gauge",
+     "Telemetry messages that wait for IoT Hub."},
+};
 
-static void add_broker(struct evbuffer *text, const json_t *status)
+static void add_links(struct evbuffer *text, const json_t *status)
 {
-    if (!json_object_get(status, "broker"))
-        return;
-    add_single(text, "jobgate_broker_connected", "gauge", "1 while the broker is connected.",
-               number(status, "broker", "connected"));
-    add_single(text, "jobgate_broker_received_total", "counter", "Messages from the broker.",
-               number(status, "broker", "received"));
-    add_single(text, "jobgate_broker_sent_total", "counter", "Messages to the broker.",
-               number(status, "broker", "sent"));
-    add_single(text, "jobgate_broker_refused_total", "counter", "Messages that were refused.",
-               number(status, "broker", "refused"));
-    add_single(text, "jobgate_broker_waiting", "gauge", "Messages that wait for the broker.",
-               number(status, "broker", "waiting"));
-    add_outbox(text, status);
-}
-
-static void add_hub(struct evbuffer *text, const json_t *status)
-{
-    if (!json_object_get(status, "iothub"))
-        return;
-    add_single(text, "jobgate_iothub_devices", "gauge", "Devices with an identity in IoT Hub.",
-               number(status, "iothub", "devices"));
-    add_single(text, "jobgate_iothub_connected_devices", "gauge",
-               "Devices that are connected to IoT Hub.", number(status, "iothub", "connected"));
-    add_single(text, "jobgate_iothub_received_total", "counter", "Messages from IoT Hub.",
-               number(status, "iothub", "received"));
-    add_single(text, "jobgate_iothub_sent_total", "counter", "Messages to IoT Hub.",
-               number(status, "iothub", "sent"));
-    add_single(text, "jobgate_iothub_refused_total", "counter", "Messages that were refused.",
-               number(status, "iothub", "refused"));
-    add_single(text, "jobgate_iothub_taken_over_devices", "gauge",
-               "Devices that are left alone: somebody else seems to use their identity.",
-               number(status, "iothub", "takenOver"));
-    add_single(text, "jobgate_iothub_telemetry_sent_total", "counter",
-               "Telemetry messages that IoT Hub has.",
-               number(status, "iothub", "telemetrySent"));
-    add_single(text, "jobgate_iothub_telemetry_dropped_total", "counter",
-               "Telemetry messages that had to give way to newer ones.",
-               number(status, "iothub", "telemetryDropped"));
-    add_single(text, "jobgate_iothub_telemetry_waiting", "gauge",
-               "Telemetry messages that wait for IoT Hub.",
-               number(status, "iothub", "telemetryWaiting"));
+    for (size_t i = 0; i < sizeof(link_numbers) / sizeof(*link_numbers); i++) {
+        if (json_object_get(status, link_numbers[i].link))
+            add_single(text, link_numbers[i].name, link_numbers[i].type, link_numbers[i].help,
+                       number(status, link_numbers[i].room, link_numbers[i].member));
+    }
 }
 
 static void add_store(struct evbuffer *text, const struct tally *tally, const json_t *status)
@@ -323,8 +311,7 @@ static void add_all(struct evbuffer *text, const struct api *api, const json_t *
     add_line_counters(text, settings->site, settings->tally);
     add_devices(text, status);
     add_jobs(text, settings->tally, status);
-    add_broker(text, status);
-    add_hub(text, status);
+    add_links(text, status);
     add_store(text, settings->tally, status);
     add_history(text, settings->tally);
     add_api(text, api);
