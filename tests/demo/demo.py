@@ -104,21 +104,20 @@ def judge_setpoint(record, device, before, reported):
     return f"reported {code}, holds {holds}"
 
 
-def compare(before, after, jobs, backend):
-    """Prints the table; the sentences on which report and device differ."""
+def print_table(before, after, reboot, setpoint, reported):
+    """What was told of each device beside what it saw; the sentences on which both differ.
+    `reported` gives a device's reported document."""
     wrong = []
-    reboot, setpoint = (backend.outcomes(job) for job in jobs)
-    expected = sorted(name for name in after["devices"] if name.startswith("floor3-"))
     say(f"\n{'device':<16}{'reboot: told':<18}{'seen':<7}{'setpoint: told':<18}{'holds':<7}agrees")
+    expected = sorted(name for name in after["devices"] if name.startswith("floor3-"))
     for name in expected:
         device = after["devices"][name]
         holds = device["holding"].get(SETPOINT)
-        reported = backend.find(f"devices/{name}/reported")
         doubts = [text for text in (
             judge_reboot(reboot.get(name), device),
             judge_setpoint(setpoint.get(name), device,
-                           before["devices"][name]["holding"].get(SETPOINT),
-                           reported and reported.json)) if text]
+                           before["devices"][name]["holding"].get(SETPOINT), reported(name)))
+                  if text]
         wrong += [f"{name}: {text}" for text in doubts]
         say(f"{name:<16}{code_of(reboot.get(name)):<18}{device['reboots']:<7}"
             f"{code_of(setpoint.get(name)):<18}{holds / 10 if holds is not None else '-':<7}"
@@ -126,6 +125,19 @@ def compare(before, after, jobs, backend):
     for name, device in after["devices"].items():
         if name not in expected and (device["writes"] or device["reboots"]):
             wrong.append(f"{name}: is on another floor, yet was written to")
+    return wrong
+
+
+def compare(before, after, jobs, backend):
+    """Prints the table; the sentences on which report and device differ."""
+    reboot, setpoint = (backend.outcomes(job) for job in jobs)
+    expected = sorted(name for name in after["devices"] if name.startswith("floor3-"))
+
+    def reported(name):
+        found = backend.find(f"devices/{name}/reported")
+        return found and found.json
+
+    wrong = print_table(before, after, reboot, setpoint, reported)
     for job, records in zip(jobs, (reboot, setpoint)):
         if sorted(records) != expected:
             wrong.append(f"{job}: outcomes for {len(records)} devices, {len(expected)} were asked")

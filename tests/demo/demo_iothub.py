@@ -15,7 +15,7 @@ import signal
 import sys
 
 import demo
-from demo import DEAD, REFUSES, ROOT, SETPOINT, colour, judge_reboot, judge_setpoint, say
+from demo import DEAD, REFUSES, ROOT, colour, say
 
 PATIENCE_S = 60
 
@@ -56,21 +56,7 @@ def set_twins(hub, floor, until):
 
 
 def compare(hub, before, after, reboot, setpoint):
-    wrong = []
-    say(f"\n{'device':<16}{'reboot: told':<18}{'seen':<7}{'setpoint: told':<18}{'holds':<7}agrees")
-    for name in sorted(reboot):
-        device = after["devices"][name]
-        doubts = [text for text in (
-            judge_reboot(reboot[name], device),
-            judge_setpoint(setpoint[name], device, before["devices"][name]["holding"].get(SETPOINT),
-                           hub.reported(name))) if text]
-        wrong += [f"{name}: {text}" for text in doubts]
-        say(f"{name:<16}{demo.code_of(reboot[name]):<18}{device['reboots']:<7}"
-            f"{demo.code_of(setpoint[name]):<18}{device['holding'][SETPOINT] / 10:<7}"
-            f"{colour(31, 'NO') if doubts else colour(32, 'yes')}")
-    for name, device in after["devices"].items():
-        if name not in reboot and (device["writes"] or device["reboots"]):
-            wrong.append(f"{name}: is on another floor, yet was written to")
+    wrong = demo.print_table(before, after, reboot, setpoint, hub.reported)
     for name in (DEAD, REFUSES):
         if demo.code_of(reboot[name]) == "completed" or demo.code_of(setpoint[name]) == "completed":
             wrong.append(f"{name} cannot have succeeded")

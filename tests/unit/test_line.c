@@ -1,9 +1,9 @@
+#include "descriptors.h"
 #include "lines/line.h"
 
 #include "base/clock.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -402,18 +402,6 @@ static void a_device_that_closes_an_idle_connection_is_no_news(void **state)
     close(second);
     expect_state(line, false);
     line_free(line);
-}
-
-static unsigned open_descriptors(void)
-{
-    DIR *folder = opendir("/proc/self/fd");
-    unsigned count = 0;
-
-    assert_non_null(folder);
-    while (readdir(folder))
-        count++;
-    closedir(folder);
-    return count;
 }
 
 static void no_descriptor_is_lost_by_opening_again(void **state)

@@ -4,9 +4,9 @@
  */
 #include "adapters/adapter.h"
 #include "base/clock.h"
+#include "descriptors.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -27,18 +27,6 @@ static unsigned times(void)
     const char *text = getenv("JOBGATE_UNPLUGS");
 
     return text ? (unsigned)strtoul(text, NULL, 10) : 50;
-}
-
-static unsigned open_descriptors(void)
-{
-    DIR *folder = opendir("/proc/self/fd");
-    unsigned count = 0;
-
-    assert_non_null(folder);
-    while (readdir(folder))
-        count++;
-    closedir(folder);
-    return count;
 }
 
 /* Takes the request, begins to answer where told so, and is gone. */
