@@ -23,11 +23,6 @@ bool access_is_same(const char *a, const char *b)
 
 /* --- who is it? --- */
 
-static const char *header(const struct exchange *exchange, const char *name)
-{
-    return evhttp_find_header(evhttp_request_get_input_headers(exchange->http), name);
-}
-
 size_t access_find_policy(const struct api_config *config, const char *name)
 {
     size_t i = 0;
@@ -114,9 +109,10 @@ static bool is_loopback(const char *host)
  */
 static bool is_foreign_page(const struct exchange *exchange)
 {
-    const char *origin = header(exchange, "Origin"), *host = header(exchange, "Host");
+    const char *origin = exchange_asked(exchange, "Origin"),
+               *host = exchange_asked(exchange, "Host");
 
-    if (!origin && !header(exchange, "Sec-Fetch-Site"))
+    if (!origin && !exchange_asked(exchange, "Sec-Fetch-Site"))
         return false; /* no browser */
     if (!host || !is_loopback(host))
         return true;
@@ -134,7 +130,7 @@ static void identify_local(struct exchange *exchange)
 void access_identify(struct exchange *exchange)
 {
     const struct api *api = exchange->api;
-    const char *text = header(exchange, "Authorization");
+    const char *text = exchange_asked(exchange, "Authorization");
 
     if (!exchange->connection->door->https)
         identify_local(exchange);
@@ -185,7 +181,7 @@ void access_refuse(struct exchange *exchange)
     tell(api->access, exchange);
     /* Who asks for the page without a key, or lacks one right, guesses nothing. */
     if (!exchange->policy && !exchange->session &&
-        (header(exchange, "Authorization") || exchange->guess))
+        (exchange_asked(exchange, "Authorization") || exchange->guess))
         ms = peers_refuse(api->peers, exchange->connection->address, clock_boot_us());
     if (ms == 0) {
         access_refuse_now(exchange);

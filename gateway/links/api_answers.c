@@ -7,6 +7,11 @@
 
 static const char type_json[] = "application/json; charset=utf-8";
 
+const char *exchange_asked(const struct exchange *exchange, const char *name)
+{
+    return evhttp_find_header(evhttp_request_get_input_headers(exchange->http), name);
+}
+
 void exchange_header(struct exchange *exchange, const char *name, const char *value)
 {
     evhttp_add_header(evhttp_request_get_output_headers(exchange->http), name, value);

@@ -91,8 +91,7 @@ static void ask(struct exchange *exchange, enum waiting waiting, struct request 
 /* If-Match is the etag that the caller has seen: another one, and somebody else was first. */
 static bool etag_matches(struct exchange *exchange)
 {
-    const char *wanted =
-        evhttp_find_header(evhttp_request_get_input_headers(exchange->http), "If-Match");
+    const char *wanted = exchange_asked(exchange, "If-Match");
     json_t *twin;
     bool matches;
 

@@ -210,6 +210,8 @@ void get_metrics(struct exchange *exchange);
 /* --- api_answers.c --- */
 void exchange_send_bytes(struct exchange *exchange, const char *type, const void *bytes,
                          size_t size);
+const char *exchange_asked(const struct exchange *exchange,
+                           const char *name); /* header, or NULL */
 void exchange_header(struct exchange *exchange, const char *name, const char *value);
 void exchange_send_text(struct exchange *exchange, int status, const char *text);
 void exchange_send_json(struct exchange *exchange, int status, json_t *json); /* takes json */

@@ -48,17 +48,12 @@ static const char *find_spelling(const struct spelling *spellings, const char *s
     return NULL;
 }
 
-static const char *header(struct exchange *exchange, const char *name)
-{
-    return evhttp_find_header(evhttp_request_get_input_headers(exchange->http), name);
-}
-
 /* By header as every client pages, or by parameter as the documents do; headers win. `list`
    tells this list from others, so that no token of theirs is taken. */
 static bool read_page(struct exchange *exchange, const char *list, struct page *page)
 {
-    const char *count = header(exchange, "x-ms-max-item-count");
-    const char *token = header(exchange, "x-ms-continuation");
+    const char *count = exchange_asked(exchange, "x-ms-max-item-count");
+    const char *token = exchange_asked(exchange, "x-ms-continuation");
     int r = 0;
 
     *page = (struct page){.most = API_PAGE_MOST};

@@ -11,11 +11,6 @@
 
 static const char cookie_name[] = "__Host-jobgate";
 
-static const char *header(const struct exchange *exchange, const char *name)
-{
-    return evhttp_find_header(evhttp_request_get_input_headers(exchange->http), name);
-}
-
 static struct session *find_session(struct exchange *exchange)
 {
     struct access *access = exchange->api->access;
@@ -23,7 +18,8 @@ static struct session *find_session(struct exchange *exchange)
     char secret[ACCESS_SECRET_SIZE];
     int64_t now_us = clock_boot_us();
 
-    if (!http_cookie_find(secret, sizeof(secret), header(exchange, "Cookie"), cookie_name) ||
+    if (!http_cookie_find(secret, sizeof(secret), exchange_asked(exchange, "Cookie"),
+                          cookie_name) ||
         strlen(secret) != ACCESS_SECRET_SIZE - 1)
         return NULL;
     for (size_t i = 0; i < ACCESS_SESSIONS_MOST; i++) {
@@ -39,7 +35,7 @@ static struct session *find_session(struct exchange *exchange)
 /* A foreign page can make a browser send our cookie, but not read what stands in ours. */
 static bool is_own_page(const struct exchange *exchange, const struct session *session)
 {
-    const char *csrf = header(exchange, "X-CSRF-Token");
+    const char *csrf = exchange_asked(exchange, "X-CSRF-Token");
 
     if (exchange->method & (EVHTTP_REQ_GET | EVHTTP_REQ_HEAD))
         return true;
