@@ -71,8 +71,20 @@ static bool look_at(struct reader *reader, const struct setting *setting, const 
     return secret;
 }
 
-/* A key where its file's name should be. It must not be said again: problems end up in
- * journals. */
+/* An absolute path of which not even the first folder is there. */
+static bool is_nowhere(const char *path)
+{
+    size_t slashes = strspn(path, "/");
+    char *first = strndup(path, slashes + strcspn(path + slashes, "/"));
+    struct stat status;
+    bool nowhere = first && stat(first, &status) < 0;
+
+    free(first);
+    return nowhere;
+}
+
+/* A key where its file's name should be; one in 64 begins as a path does. It must not be said
+ * again: problems end up in journals. */
 static bool is_key_itself(const char *text, const char *path)
 {
     static const char base64[] =
@@ -83,8 +95,8 @@ static bool is_key_itself(const char *text, const char *path)
 
     if (strstr(text, "SharedAccessKey=") || strstr(text, "PRIVATE KEY"))
         return true;
-    return length >= 40 && letters + padding == length && (padding > 0 || text[0] != '/') &&
-           stat(path, &status) < 0;
+    return length >= 40 && letters + padding == length &&
+           (padding > 0 || text[0] != '/' || is_nowhere(text)) && stat(path, &status) < 0;
 }
 
 void check_secret(struct reader *reader, const struct setting *setting, char **path)

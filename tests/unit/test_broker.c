@@ -578,7 +578,8 @@ static void what_has_no_room_is_asked_for_again_when_there_is(void **state)
     kill(mosquitto, SIGCONT);
     for (uint64_t i = 1; !broker_wants_untold(link, &after); i++)
         wait_delivery(link, REPORT_OUTCOME, i);
-    assert_int_equal(after, number - 1);
+    /* What is under way meanwhile weighs as well: the newest, or the two newest, are let go. */
+    assert_in_range(after, number - 2, number - 1);
     broker_close(link);
 }
 
