@@ -46,7 +46,7 @@ def test_a_line_that_hangs_is_not_fed_for(floor):
         assert manager.hears("WATCHDOG=1", 5)
     finally:
         asking.join(60)
-    assert "all threads move again" in gateway.text()
+    gateway.wait_for("all threads move again", 10)
 
 
 def test_a_line_without_work_and_a_silent_device_are_well(floor):
