@@ -20,7 +20,9 @@ FACTS = ("the_condition_holds_and_it_becomes_ready", "it_runs_as_its_own_user",
          "another_device_may_not_be_opened", "a_credential_can_be_read",
          "a_write_is_verified_on_a_line", "it_leaves_no_core_file",
          "https_is_answered_at_port_443", "nobody_without_a_key_is_let_in",
-         "the_journal_is_asked_by_line", "it_stays_alive_while_it_is_well", "a_stopped_process_is_restarted_by_the_watchdog",
+         "the_journal_is_asked_by_line", "it_stays_alive_while_it_is_well",
+         "a_stopped_process_is_restarted_by_the_watchdog",
+         "a_hung_line_is_restarted_by_the_watchdog", "a_line_that_hung_is_asked_again",
          "a_killed_process_is_restarted", "https_is_answered_after_a_kill",
          "a_job_lives_through_a_kill", "a_job_lives_through_a_stop", "hangup_does_not_end_it",
          "a_reload_takes_the_changed_site", "a_reload_of_a_bad_site_fails_and_changes_nothing",
@@ -53,6 +55,8 @@ job() { jobgate job submit - <<<'{"jobId": "'$1'", "type": "scheduleDeviceMethod
 job_over() { jobgate job show --json "$1" |
     grep -q '"deviceCount":3,.*"runningCount":0,"pendingCount":0'; }
 https() { python3 /opt/it/https "$1"; }
+running_as() { grep -qsx "$1" /proc/"$(show MainPID)"/task/*/comm; }
+hung() { grep -qs '^State:.*tracing stop' /proc/"$(show MainPID)"/task/*/status; }
 real_time() { chrt -a -p "$(show MainPID)" | grep -q SCHED_FIFO; }
 # A process with the unit's sandbox and devices.
 in_sandbox() { systemctl start "probe@$1.service" && [ "$(systemctl show -P ExecMainStatus "probe@$1")" = 0 ]; }
@@ -85,12 +89,18 @@ sleep 5
 fact it_stays_alive_while_it_is_well restarts 0
 kill -STOP "$(show MainPID)"
 fact a_stopped_process_is_restarted_by_the_watchdog within 15 restarts 1
+within 20 running_as floor
+python3 /opt/it/hang.py "$(show MainPID)" floor &
+within 10 hung
+timeout 60 jobgate read room-1 & # something for the line to do
+fact a_hung_line_is_restarted_by_the_watchdog eval 'within 60 restarts 2 && journalctl --sync && journalctl -q -o cat -u jobgate.service | grep -q "the thread of floor is"'
+fact a_line_that_hung_is_asked_again within 20 verified
 kill -KILL "$(show MainPID)"
-fact a_killed_process_is_restarted within 10 restarts 2
+fact a_killed_process_is_restarted within 10 restarts 3
 fact https_is_answered_after_a_kill https 200
 job killed
 kill -KILL "$(show MainPID)"
-within 10 restarts 3
+within 10 restarts 4
 fact a_job_lives_through_a_kill within 60 job_over killed
 job stopped
 systemctl restart jobgate.service
@@ -197,6 +207,19 @@ def token():
     return f"SharedAccessSignature sr=localhost&sig={sig}&skn=operator&se={end}"
 """
 
+# Holds a thread still until its process is killed.
+HANG = """
+import os, sys, time
+sys.path.insert(0, "/opt/it")
+from frozen import Frozen, thread_of
+thread = thread_of(sys.argv[1], sys.argv[2])
+with Frozen(thread):
+    for _ in range(600):
+        if os.waitpid(thread, 0x40000000 | os.WNOHANG)[0]:  # __WALL
+            os._exit(0)
+        time.sleep(0.1)
+"""
+
 SITE = """
 gateway = { id = "it"; clock = "trust"; };
 api = { https = { listen = "0.0.0.0:443"; host = "localhost"; cert_file = "/etc/jobgate/tls.crt";
@@ -283,6 +306,8 @@ def furnish(root, build):
     (it / "probe").write_text(PROBES)
     (it / "https").write_text(HTTPS)
     (it / "sign.py").write_text(SIGN)
+    (it / "hang.py").write_text(HANG)
+    shutil.copy(pathlib.Path(__file__).with_name("frozen.py"), it)
     (it / "real-time.conf").write_text(REAL_TIME)
     (root / "etc" / "jobgate" / "jobgate.conf").write_text(SITE)
     key = root / "etc" / "jobgate" / "it.key"
