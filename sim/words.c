@@ -6,7 +6,7 @@
 static void lay(const struct sim_layout *layout, uint64_t bits, uint16_t *words)
 {
     size_t size = 2 * layout->words;
-    uint8_t wire[2 * SIM_WORDS_MAX];
+    uint8_t wire[2 * SIM_WORDS_MAX] = {0};
 
     for (size_t i = 0; i < size; i++) {
         size_t from = layout->order[i] % size;

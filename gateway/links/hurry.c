@@ -10,7 +10,7 @@ enum { DESCRIPTORS = 1024 };
 
 static uint16_t peer_port(int fd)
 {
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = {0};
     socklen_t size = sizeof(peer);
 
     if (getpeername(fd, (struct sockaddr *)&peer, &size) < 0)

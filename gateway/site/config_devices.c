@@ -276,7 +276,7 @@ static void read_entry(struct reader *reader, const struct setting *group)
                unit ? "unit and units are both given" : "unit is missing");
     else if (unit && setting_integer(reader, unit, 0, 255, &numbers[0]))
         count = 1;
-    else if (entry.units && !parse_units(reader, units, entry.units, numbers, &count))
+    else if (units && entry.units && !parse_units(reader, units, entry.units, numbers, &count))
         count = 0;
     draft.line = entry.line;
     draft.profile = entry.profile;

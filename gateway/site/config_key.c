@@ -4,6 +4,7 @@
  */
 #include "site/config.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -275,11 +276,13 @@ static void read_text_key(struct reader *reader, const struct setting *setting,
 static void read_key(struct reader *reader, const struct setting *setting,
                      const struct key *key, void *into)
 {
-    void *at = into ? (char *)into + key->offset : NULL; /* NULL: all keys are KEY_OTHER */
+    if (key->type == KEY_OTHER)
+        return;
+    assert(into); /* NULL only where all keys are KEY_OTHER */
+    void *at = (char *)into + key->offset;
 
     switch (key->type) {
     case KEY_OTHER:
-        return;
     case KEY_TEXT:
     case KEY_PATH:
         read_text_key(reader, setting, key, at);

@@ -136,7 +136,7 @@ static void read_expectation(struct reader *reader, const struct setting *group,
         report(reader, group->place,
                "there is nothing to expect; write value = ..., or min and "
                "max");
-    if (step->has_min && step->has_max && step->min > step->max)
+    if (min && step->has_min && step->has_max && step->min > step->max)
         report(reader, min->place, "min %.15g is above max %.15g; exchange them", step->min,
                step->max);
     if (value)

@@ -118,7 +118,7 @@ uint64_t raw_distance(struct raw a, struct raw b)
 void raw_pack(const struct point *point, uint64_t bits, uint16_t *words)
 {
     size_t size = 2 * (size_t)point->count;
-    uint8_t value[8], wire[8];
+    uint8_t value[8], wire[8] = {0};
 
     for (size_t i = 0; i < size; i++)
         value[i] = (uint8_t)(bits >> 8 * (size - 1 - i));
