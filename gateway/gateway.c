@@ -128,13 +128,9 @@ static void on_term(evutil_socket_t fd, short what, void *ctx)
 
 static void on_hangup(evutil_socket_t fd, short what, void *ctx)
 {
-    struct gateway *gateway = ctx;
-    struct problems problems = {0};
-
     (void)fd;
     (void)what;
-    gateway_reload(gateway, &problems);
-    problems_deinit(&problems);
+    gateway_reload(ctx, 0);
 }
 
 struct event *gateway_listen(struct gateway *gateway, int fd, event_callback_fn callback,

@@ -189,9 +189,9 @@ static void add_status(void *ctx, json_t *status)
                   (json_int_t)broker.outbox.dropped, "told", (json_int_t)broker.outbox.told));
 }
 
-static int reload(void *ctx, json_t **answer)
+static void reload(void *ctx, uint64_t ticket)
 {
-    return gateway_reload_asked(ctx, answer);
+    gateway_reload(ctx, ticket);
 }
 
 static int open_broker(struct gateway *gateway, const struct site *before, char *why,
@@ -250,24 +250,6 @@ int gateway_open_links(struct gateway *gateway, char *why, size_t size)
 }
 
 /* --- another site --- */
-
-static void refuse(struct problems *problems, const struct site *site, const char *why)
-{
-    problem_add(problems, (struct place){.file = site->file}, "%s", why);
-}
-
-void gateway_prepare_links(struct gateway *gateway, const struct site *site,
-                           struct problems *problems)
-{
-    char why[300];
-
-    if (api_prepare(gateway->api, site, why, sizeof(why)) < 0)
-        refuse(problems, site, why);
-    if (site->broker && broker_check(site, why, sizeof(why)) < 0)
-        refuse(problems, site, why);
-    if (site->iothub && iothub_check(site, why, sizeof(why)) < 0)
-        refuse(problems, site, why);
-}
 
 static void close_broker(struct gateway *gateway)
 {
@@ -328,9 +310,10 @@ static void reload_iothub(struct gateway *gateway, const struct site *old)
     }
 }
 
-void gateway_reload_links(struct gateway *gateway, const struct site *old)
+void gateway_reload_links(struct gateway *gateway, const struct site *old, struct draft *draft)
 {
-    api_reload(gateway->api);
+    api_reload(gateway->api, gateway->site, draft->api_keys);
+    draft->api_keys = NULL;
     reload_broker(gateway, old);
     reload_iothub(gateway, old);
 }

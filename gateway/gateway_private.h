@@ -6,7 +6,7 @@
  *     gateway_links.c  requests from broker, hub and API, reports to them
  *     gateway_store.c  records to the store, and from it at the start
  *     gateway_history.c looks to the history, answers from it
- *     gateway_reload.c another site in place of the one that runs
+ *     gateway_reload.c another site in place of the one that runs (reading.h reads it)
  *     watchdog.c       says to the service manager that all threads move
  */
 #ifndef JOBGATE_GATEWAY_PRIVATE_H
@@ -18,7 +18,7 @@
 #include "links/api.h"
 #include "links/broker.h"
 #include "links/iothub.h"
-#include "site/problems.h"
+#include "reading.h"
 
 #include <event2/event.h>
 
@@ -35,10 +35,15 @@ struct gateway {
     struct gateway_settings settings;
     const struct site *site;
     struct site *own;            /* the same, after a reload: then it is ours */
-    struct site *next;           /* prepared, and taken over when what it changes rests */
+    struct draft *next;          /* prepared, and taken over when what it changes rests */
     const struct site *hub_site; /* that the hub's link was opened with: it holds on to it */
     struct site *hub_own;        /* the same, where it is not the one that runs */
-    struct event *reload_timer;
+    struct reading *reading;     /* a site is read */
+    struct event *reading_event, *reload_timer;
+    uint64_t reload_asked;    /* the API's last ticket that asks for a reload */
+    uint64_t reload_answered; /* what is read answers them up to this one */
+    bool read_again;          /* it was asked for since the reading began */
+    bool reload_busy;         /* the service manager was told so */
     uint64_t reloads, reloads_refused;
     int64_t loaded_ms;
     bool reload_waits; /* it was said so */
@@ -90,21 +95,18 @@ void gateway_close_lines(struct gateway *gateway); /* each at a frame's end */
 /* gateway_links.c */
 int gateway_open_links(struct gateway *gateway, char *why, size_t size);
 void gateway_route(struct gateway *gateway, const struct report *report);
-/* Keys and names that `site` needs of the links; what is wrong goes to `problems`. */
-void gateway_prepare_links(struct gateway *gateway, const struct site *site,
-                           struct problems *problems);
-void gateway_reload_links(struct gateway *gateway, const struct site *old);
+/* The gateway's site is another one now; takes the keys of the draft that it came with. */
+void gateway_reload_links(struct gateway *gateway, const struct site *old, struct draft *draft);
 void gateway_close_links(struct gateway *gateway);
 
 /* gateway_reload.c */
-/* Reads the site again and checks it: 0, it is taken over when what it changes rests; or
-   SITE_E_PROBLEMS, everything stays, and `problems` says why; or negative errno. */
-int gateway_reload(struct gateway *gateway, struct problems *problems);
+/* The site is read again, once more where it is being read, and taken over when what it changes
+   rests; with a problem everything stays. `ticket`: of the exchange that api_reloaded() tells
+   what became of it; 0: the log alone does. */
+void gateway_reload(struct gateway *gateway, uint64_t ticket);
 int gateway_open_reload(struct gateway *gateway);
 void gateway_close_reload(struct gateway *gateway);
 void gateway_add_site(const struct gateway *gateway, json_t *status);
-/* For the API: the HTTP status, and the answer as a new reference. */
-int gateway_reload_asked(struct gateway *gateway, json_t **answer);
 
 /* gateway_store.c */
 bool gateway_is_durable(const struct gateway *gateway);

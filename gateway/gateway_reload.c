@@ -1,6 +1,7 @@
-/* SIGHUP, `jobgate reload`: the site is read again and checked whole. With a problem everything
-   stays as it is. Else it waits until what it changes has come to rest (engine_prepare), and
-   takes the place of the old one at once: first what can fail, then what cannot. */
+/* SIGHUP, `jobgate reload`: the site is read again and checked whole, beside the loop
+   (reading.h). With a problem everything stays as it is. Else it waits until what it changes
+   has come to rest (engine_prepare), and takes the place of the old one at once: first what can
+   fail, then what cannot. */
 #include "gateway_private.h"
 
 #include "base/log.h"
@@ -8,6 +9,7 @@
 #include "site/same.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,32 @@ static void look_again(struct gateway *gateway, suseconds_t after_us)
     struct timeval after = {.tv_usec = after_us};
 
     event_add(gateway->reload_timer, &after);
+}
+
+/* --- what the service manager is told --- */
+
+/* The time tells it which of its signals this is about (sd_notify(3)). */
+static void tell_begin(struct gateway *gateway)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64 "\nSTATUS=The site is read again",
+               (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    gateway->reload_busy = true;
+}
+
+/* A site that waits for what has begun may do so for long: that is no reload under way. */
+static void tell_end(struct gateway *gateway)
+{
+    char names[400] = "";
+
+    if (!gateway->reload_busy || gateway->reading || (gateway->next && !gateway->reload_waits))
+        return;
+    gateway->reload_busy = false;
+    if (gateway->next)
+        engine_waits_for(gateway->engine, names, sizeof(names));
+    sd_notifyf(0, "READY=1\nSTATUS=%s%s", *names ? "A new site waits for " : "", names);
 }
 
 /* --- what a reload cannot change --- */
@@ -53,7 +81,7 @@ static void check_fixed(const struct gateway *gateway, const struct site *site,
 
 static void drop_next(struct gateway *gateway)
 {
-    site_free(gateway->next);
+    draft_free(gateway->next);
     gateway->next = NULL;
     gateway->reload_waits = false;
 }
@@ -75,7 +103,7 @@ static void drop_old(struct gateway *gateway, struct site *old)
 static int swap(struct gateway *gateway)
 {
     const struct site *old = gateway->site;
-    struct site *site = gateway->next;
+    struct site *site = gateway->next->site;
     struct tally_line *counts = calloc(site->line_count + 1, sizeof(*counts));
     struct gateway_line **lines = NULL;
     int r = counts ? gateway_make_lines(site, &lines) : -ENOMEM;
@@ -90,48 +118,43 @@ static int swap(struct gateway *gateway)
     tally_reload(gateway->tally, old, site, counts);
     gateway_reload_lines(gateway, site, lines);
     engine_set_outbox(gateway->engine, gateway_is_durable(gateway) && site->broker);
-    gateway_reload_links(gateway, old);
-    gateway->next = NULL;
+    gateway_reload_links(gateway, old, gateway->next);
+    gateway->next->site = NULL;
     drop_old(gateway, gateway->own);
     gateway->own = site;
     return 0;
 }
 
-static void give_up(struct gateway *gateway)
-{
-    engine_prepare(gateway->engine, NULL);
-    drop_next(gateway);
-    sd_notify(0, "STATUS=");
-}
-
 static void take_over(struct gateway *gateway)
 {
-    size_t lines = gateway->next->line_count, devices = gateway->next->device_count;
+    size_t lines = gateway->next->site->line_count;
+    size_t devices = gateway->next->site->device_count;
     int r = swap(gateway);
 
     if (r < 0) {
         log_error("reload: the site that runs stays as it is: %s", strerror(-r));
-        give_up(gateway);
-        return;
+        engine_prepare(gateway->engine, NULL);
+    } else {
+        gateway->reloads++;
+        gateway->loaded_ms = clock_wall_ms();
+        log_info("reload: the new site runs: %zu lines, %zu devices", lines, devices);
     }
-    gateway->reload_waits = false;
-    gateway->reloads++;
-    gateway->loaded_ms = clock_wall_ms();
-    log_info("reload: the new site runs: %zu lines, %zu devices", lines, devices);
-    sd_notify(0, "STATUS=");
+    if (gateway->reload_waits)
+        sd_notify(0, "STATUS=");
+    drop_next(gateway);
+    tell_end(gateway);
 }
 
 static void say_what_waits(struct gateway *gateway)
 {
-    char names[400], status[460];
+    char names[400];
 
     if (gateway->reload_waits || !engine_waits_for(gateway->engine, names, sizeof(names)))
         return;
     gateway->reload_waits = true;
     log_info("reload: the new site is taken over when what has begun there has ended: %s",
              names);
-    snprintf(status, sizeof(status), "STATUS=A new site waits for %s", names);
-    sd_notify(0, status);
+    tell_end(gateway);
 }
 
 static void on_reload(evutil_socket_t fd, short what, void *ctx)
@@ -170,55 +193,119 @@ static void say_problems(const struct problems *problems)
     }
 }
 
-/* What was prepared of the links belongs to a site that goes; one that waits gets its own
- * again.
- */
-static void prepare_again(struct gateway *gateway)
+static json_t *problems_json(const struct problems *problems)
 {
-    char why[300];
+    json_t *list = json_array();
 
-    if (api_prepare(gateway->api, gateway->next, why, sizeof(why)) == 0 || !gateway->next)
-        return;
-    log_error("reload: the site that waits is dropped: %s", why);
-    give_up(gateway);
-}
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct problem *problem = &problems->items[i];
 
-static int read_site(struct gateway *gateway, struct site **ret, struct problems *problems)
-{
-    struct site *site = NULL;
-    int r = site_load(&site, gateway->settings.source, problems);
-
-    if (r == 0)
-        check_fixed(gateway, site, problems);
-    if (r == 0 && problems->errors == 0)
-        gateway_prepare_links(gateway, site, problems);
-    if (r == 0 && problems->errors > 0)
-        r = SITE_E_PROBLEMS;
-    problems_sort(problems);
-    *ret = site;
-    return r;
-}
-
-int gateway_reload(struct gateway *gateway, struct problems *problems)
-{
-    struct site *site = NULL;
-    int r = gateway->settings.source ? read_site(gateway, &site, problems) : -ENOTSUP;
-
-    if (r == 0)
-        r = engine_prepare(gateway->engine, site);
-    say_problems(problems);
-    if (r != 0) {
-        gateway->reloads_refused++;
-        log_error("reload: the site that runs stays as it is: %s",
-                  r < 0 ? strerror(-r) : "the new one has problems");
-        prepare_again(gateway);
-        site_free(site);
-        return r;
+        json_array_append_new(list, json_pack("{s:s, s:i, s:b, s:s}", "file", problem->file,
+                                              "line", (int)problem->line, "warning",
+                                              (int)problem->warning, "text", problem->text));
     }
+    return list;
+}
+
+/* Who has asked since it was begun to be read is answered by the next one. */
+static void answer(struct gateway *gateway, int r, const struct problems *problems)
+{
+    int status = r == 0 ? 200 : r > 0 ? 400 : 500;
+    json_t *body = json_pack("{s:b, s:I, s:o}", "taken", r == 0, "reloads",
+                             (json_int_t)gateway->reloads, "problems", problems_json(problems));
+
+    api_reloaded(gateway->api, gateway->reload_answered, status, body);
+}
+
+static void refuse(struct gateway *gateway, int r, const struct problems *problems)
+{
+    say_problems(problems);
+    gateway->reloads_refused++;
+    log_error("reload: the site that runs stays as it is: %s",
+              r < 0 ? strerror(-r) : "the new one has problems");
+    answer(gateway, r, problems);
+}
+
+/* Takes the draft. A site that waits already waits no longer, when this one can be used. */
+static void judge(struct gateway *gateway, struct draft *draft)
+{
+    int r = draft->result;
+
+    if (draft->site)
+        check_fixed(gateway, draft->site, &draft->problems);
+    if (r == 0 && draft->problems.errors > 0)
+        r = SITE_E_PROBLEMS;
+    problems_sort(&draft->problems);
+    if (r == 0)
+        r = engine_prepare(gateway->engine, draft->site);
+    if (r != 0) {
+        refuse(gateway, r, &draft->problems);
+        draft_free(draft);
+        return;
+    }
+    say_problems(&draft->problems);
     drop_next(gateway);
-    gateway->next = site;
+    gateway->next = draft;
     look_again(gateway, 0);
-    return 0;
+    answer(gateway, 0, &draft->problems);
+}
+
+static void close_reading(struct gateway *gateway)
+{
+    gateway_unlisten(gateway->reading_event);
+    reading_end(gateway->reading);
+    gateway->reading_event = NULL;
+    gateway->reading = NULL;
+}
+
+static void on_read(evutil_socket_t fd, short what, void *ctx)
+{
+    struct gateway *gateway = ctx;
+    struct draft *draft = reading_take(gateway->reading);
+
+    (void)fd;
+    (void)what;
+    if (!draft)
+        return;
+    close_reading(gateway);
+    if (gateway->stopping) {
+        draft_free(draft);
+        return;
+    }
+    judge(gateway, draft);
+    if (gateway->read_again)
+        gateway_reload(gateway, 0);
+    tell_end(gateway);
+}
+
+static int open_reading(struct gateway *gateway)
+{
+    int r = gateway->settings.source
+                ? reading_begin(&gateway->reading, gateway->settings.source)
+                : -ENOTSUP;
+
+    if (r < 0)
+        return r;
+    gateway->reading_event =
+        gateway_listen(gateway, reading_fd(gateway->reading), on_read, gateway);
+    return gateway->reading_event ? 0 : -ENOMEM;
+}
+
+void gateway_reload(struct gateway *gateway, uint64_t ticket)
+{
+    if (ticket > gateway->reload_asked)
+        gateway->reload_asked = ticket;
+    gateway->read_again = gateway->reading != NULL; /* it may be beyond what has changed */
+    if (gateway->reading || gateway->stopping)
+        return;
+    gateway->reload_answered = gateway->reload_asked;
+    tell_begin(gateway);
+    int r = open_reading(gateway);
+    if (r == 0)
+        return;
+    close_reading(gateway);
+    refuse(gateway, r, &(struct problems){0});
+    tell_end(gateway);
 }
 
 /* --- for the API --- */
@@ -234,32 +321,7 @@ void gateway_add_site(const struct gateway *gateway, json_t *status)
                         json_pack("{s:s, s:s, s:I, s:I, s:b, s:s}", "file", gateway->site->file,
                                   "loaded", loaded, "reloads", (json_int_t)gateway->reloads,
                                   "refused", (json_int_t)gateway->reloads_refused, "pending",
-                                  gateway->next != NULL, "waitsFor", names));
-}
-
-static json_t *problems_json(const struct problems *problems)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < problems->count; i++) {
-        const struct problem *problem = &problems->items[i];
-
-        json_array_append_new(list, json_pack("{s:s, s:i, s:b, s:s}", "file", problem->file,
-                                              "line", (int)problem->line, "warning",
-                                              (int)problem->warning, "text", problem->text));
-    }
-    return list;
-}
-
-int gateway_reload_asked(struct gateway *gateway, json_t **answer)
-{
-    struct problems problems = {0};
-    int r = gateway_reload(gateway, &problems);
-
-    *answer = json_pack("{s:b, s:I, s:o}", "taken", r == 0, "reloads",
-                        (json_int_t)gateway->reloads, "problems", problems_json(&problems));
-    problems_deinit(&problems);
-    return r == 0 ? 200 : r > 0 ? 400 : 500;
+                                  gateway->next || gateway->reading, "waitsFor", names));
 }
 
 /* --- life --- */
@@ -274,6 +336,7 @@ int gateway_open_reload(struct gateway *gateway)
 /* When nothing looks at a site any more. */
 void gateway_close_reload(struct gateway *gateway)
 {
+    close_reading(gateway);
     gateway_unlisten(gateway->reload_timer);
     drop_next(gateway);
     site_free(gateway->hub_own);

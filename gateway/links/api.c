@@ -136,14 +136,19 @@ void exchange_free(struct exchange *exchange)
     free(exchange);
 }
 
+void exchange_wait(struct exchange *exchange, enum waiting waiting)
+{
+    exchange->waiting = waiting;
+    exchange->ticket = ++exchange->api->last_ticket;
+    exchange->connection->exchange = exchange;
+    connection_watch(exchange->connection);
+}
+
 void exchange_ask(struct exchange *exchange, enum waiting waiting, struct request *request)
 {
     struct api *api = exchange->api;
 
-    exchange->waiting = waiting;
-    exchange->ticket = ++api->last_ticket;
-    exchange->connection->exchange = exchange;
-    connection_watch(exchange->connection);
+    exchange_wait(exchange, waiting);
     request->origin.link = LINK_API;
     request->origin.ticket = exchange->ticket;
     api->settings.request(api->settings.ctx, request);
@@ -234,6 +239,7 @@ static void answer(struct exchange *exchange, const struct report *report)
     case WAITING_NOT:
     case WAITING_EVENTS:
     case WAITING_HISTORY:
+    case WAITING_RELOAD:
     case WAITING_REFUSAL:
         break;
     }

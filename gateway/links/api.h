@@ -12,6 +12,7 @@
 #include "jobs/engine.h"
 
 struct api;
+struct api_keys; /* certificate and keys of a site with HTTPS, read */
 struct event_base;
 struct recorder;
 struct tally;
@@ -33,19 +34,23 @@ struct api_settings {
     void (*status)(void *ctx, json_t *status);
     bool (*trusted)(void *ctx);     /* is the clock? Without it no signature can be judged */
     void (*trust_clock)(void *ctx); /* from now on it is */
-    /* The site is to be read again: the status of HTTP, and its answer as a new reference. */
-    int (*reload)(void *ctx, json_t **answer);
+    /* The site is to be read again, once; api_reloaded() says what became of it. */
+    void (*reload)(void *ctx, uint64_t ticket);
     void *ctx;
 };
 
 int api_open(struct api **ret, const struct api_settings *settings, char *why, size_t why_size);
 /* After the history's end: what looks are about must outlive them. */
 void api_close(struct api *api); /* answers what waits with 503, removes the socket */
-/* Certificate and keys of `site` are read beside those in use; what was prepared before is
-   dropped. NULL: nothing is. 0; or negative errno and `why`. */
-int api_prepare(struct api *api, const struct site *site, char *why, size_t why_size);
-/* What was prepared is in use from now on, and the site before it is not looked at again. */
-void api_reload(struct api *api);
+/* Any thread. NULL where `site`, which must outlive them, has no HTTPS. 0; or negative errno
+   and `why`. */
+int api_keys_read(struct api_keys **ret, const struct site *site, char *why, size_t why_size);
+void api_keys_free(struct api_keys *keys); /* wiped; NULL is fine */
+/* Another site with the same doors and its keys, which are taken, are in use from now on; the
+   site before is not looked at again. */
+void api_reload(struct api *api, const struct site *site, struct api_keys *keys);
+/* Who has asked for a reload, up to this ticket, is told; takes the answer. */
+void api_reloaded(struct api *api, uint64_t ticket, int status, json_t *answer);
 
 /* The answered look of one of its exchanges; takes it. */
 void api_looked(struct api *api, struct look *look);

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "links/api_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <event2/bufferevent_ssl.h>
 #include <netinet/in.h>
@@ -9,6 +10,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -111,54 +113,56 @@ int api_https_open(struct api *api, char *why, size_t why_size)
     return r;
 }
 
-static void drop_prepared(struct api *api)
+struct api_keys {
+    SSL_CTX *tls;
+    struct access *access;
+};
+
+void api_keys_free(struct api_keys *keys)
 {
-    access_close(api->next_access);
-    SSL_CTX_free(api->next_tls);
-    api->next_access = NULL;
-    api->next_tls = NULL;
-    api->next_site = NULL;
+    if (!keys)
+        return;
+    access_close(keys->access);
+    SSL_CTX_free(keys->tls);
+    free(keys);
 }
 
-int api_prepare(struct api *api, const struct site *site, char *why, size_t why_size)
+int api_keys_read(struct api_keys **ret, const struct site *site, char *why, size_t why_size)
 {
-    int r = 0;
+    struct api_keys *keys = site->api.https ? calloc(1, sizeof(*keys)) : NULL;
+    int r = site->api.https && !keys ? -ENOMEM : 0;
 
     why[0] = '\0';
-    drop_prepared(api);
-    if (site && api->web.http)
-        r = api_https_load(&api->next_tls, &site->api, why, why_size);
-    if (r == 0 && site && api->web.http)
-        r = access_open(&api->next_access, &site->api, why, why_size);
-    if (r < 0 && why[0] == '\0')
-        snprintf(why, why_size, "%s", strerror(-r));
-    if (r < 0)
-        drop_prepared(api);
-    else
-        api->next_site = site;
-    return r;
+    if (keys)
+        r = api_https_load(&keys->tls, &site->api, why, why_size);
+    if (keys && r == 0)
+        r = access_open(&keys->access, &site->api, why, why_size);
+    if (r < 0) {
+        if (why[0] == '\0')
+            snprintf(why, why_size, "%s", strerror(-r));
+        api_keys_free(keys);
+        return r;
+    }
+    *ret = keys;
+    return 0;
 }
 
-void api_reload(struct api *api)
+void api_reload(struct api *api, const struct site *site, struct api_keys *keys)
 {
-    if (!api->next_site)
-        return;
-    if (api->web.http) {
-        access_follow(api->next_access, api->access);
+    assert((keys != NULL) == (api->web.http != NULL));
+    if (keys) {
+        access_follow(keys->access, api->access);
         access_close(api->access);
         SSL_CTX_free(api->tls); /* connections hold their own */
-        api->access = api->next_access;
-        api->tls = api->next_tls;
+        api->access = keys->access;
+        api->tls = keys->tls;
+        free(keys);
     }
-    api->settings.site = api->next_site;
-    api->next_access = NULL;
-    api->next_tls = NULL;
-    api->next_site = NULL;
+    api->settings.site = site;
 }
 
 void api_https_close(struct api *api)
 {
-    drop_prepared(api);
     access_close(api->access);
     peers_free(api->peers);
     SSL_CTX_free(api->tls);

@@ -77,6 +77,7 @@ enum waiting {
     WAITING_PATCH,
     WAITING_EVENTS,
     WAITING_HISTORY, /* its look is at the reading thread */
+    WAITING_RELOAD,  /* the site is read */
     WAITING_REFUSAL, /* who is refused often is told so late */
 };
 
@@ -110,10 +111,7 @@ struct api {
     struct door local, web;           /* web.http is NULL without HTTPS */
     struct ssl_ctx_st *tls;           /* certificate and key, replaced by a reload */
     struct access *access;            /* NULL without HTTPS */
-    const struct site *next_site;     /* prepared for a reload, with the next two; or NULL */
-    struct ssl_ctx_st *next_tls;
-    struct access *next_access;
-    struct peers *peers;  /* likewise */
+    struct peers *peers;              /* likewise */
     struct event *adopt;  /* looks at connections that were just accepted, and at places */
     struct event *settle; /* answers patches that were stored */
     struct event *ping;
@@ -195,6 +193,8 @@ void get_session(struct exchange *exchange);
 
 /* --- api.c --- */
 void exchange_free(struct exchange *exchange); /* not its evhttp_request */
+/* It waits for what is not there yet, under a ticket of its own. */
+void exchange_wait(struct exchange *exchange, enum waiting waiting);
 /* Hands a request to the engine; the exchange waits, or is answered already on return. */
 void exchange_ask(struct exchange *exchange, enum waiting waiting, struct request *request);
 bool exchange_read_json(struct exchange *exchange, json_t **ret); /* false: it was refused */

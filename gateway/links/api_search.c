@@ -60,12 +60,10 @@ static void wait(struct exchange *exchange, struct out *out)
 {
     struct api *api = exchange->api;
 
-    exchange->waiting = WAITING_HISTORY;
-    exchange->ticket = out->ticket = ++api->last_ticket;
-    exchange->connection->exchange = exchange;
+    exchange_wait(exchange, WAITING_HISTORY);
+    out->ticket = exchange->ticket;
     out->next = api->searches;
     api->searches = out;
-    connection_watch(exchange->connection);
 }
 
 /* Takes `out`. */

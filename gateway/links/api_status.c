@@ -58,13 +58,23 @@ void get_frames(struct exchange *exchange)
 void post_reload(struct exchange *exchange)
 {
     const struct api_settings *settings = &exchange->api->settings;
-    json_t *answer = NULL;
 
     if (exchange->connection->door->https) {
         exchange_refuse(exchange, 403, "IotHubForbidden",
                         "the site is reloaded on the gateway itself: jobgate reload");
         return;
     }
-    int status = settings->reload(settings->ctx, &answer);
-    exchange_send_json(exchange, status, answer);
+    exchange_wait(exchange, WAITING_RELOAD);
+    settings->reload(settings->ctx, exchange->ticket);
+}
+
+void api_reloaded(struct api *api, uint64_t ticket, int status, json_t *answer)
+{
+    for (struct connection *each = api->connections; each; each = each->next) {
+        struct exchange *exchange = each->exchange;
+
+        if (exchange && exchange->waiting == WAITING_RELOAD && exchange->ticket <= ticket)
+            exchange_send_json(exchange, status, json_incref(answer));
+    }
+    json_decref(answer);
 }

@@ -2,8 +2,9 @@
  * Faults: what the system may do to a process, at the wish of a test (LD_PRELOAD).
  *
  * FAULTS names a file of `struct wishes`, which the test changes while the process runs: writes
- * to the database fail or take long, the time of day is another. FAULTS_MALLOC=N: the
- * allocation number N of the process fails, once; FAULTS_MALLOC_MORE=M: so do the M after it.
+ * to the database fail or take long, a site's profiles cannot be opened yet, the time of day is
+ * another. FAULTS_MALLOC=N: the allocation number N of the process fails, once;
+ * FAULTS_MALLOC_MORE=M: so do the M after it.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -23,12 +24,14 @@ struct wishes {
     int32_t sync_ms;    /* how long a flush takes */
     int64_t wall_ms;    /* added to the time of day */
     int64_t no_memory;  /* not 0: no allocation succeeds */
+    int64_t held;       /* not 0: to open a site's profile takes until this is 0 */
+    int64_t waiting;    /* for that, now; ours to write */
 };
 
 enum { FDS = 1024 };
 
-static const struct wishes none;
-static const volatile struct wishes *wishes = &none;
+static struct wishes none;
+static volatile struct wishes *wishes = &none;
 static bool is_database[FDS];
 static bool counts;
 static unsigned long allocations, fail_from, fail_to;
@@ -41,10 +44,10 @@ __attribute__((constructor)) static void begin(void)
 {
     const char *file = getenv("FAULTS"), *from = getenv("FAULTS_MALLOC");
     const char *more = getenv("FAULTS_MALLOC_MORE");
-    int fd = file ? open(file, O_RDONLY | O_CLOEXEC) : -1;
+    int fd = file ? open(file, O_RDWR | O_CLOEXEC) : -1;
 
     if (fd >= 0) {
-        const void *map = mmap(NULL, sizeof(*wishes), PROT_READ, MAP_SHARED, fd, 0);
+        void *map = mmap(NULL, sizeof(*wishes), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
         if (map != MAP_FAILED)
             wishes = map;
@@ -101,6 +104,16 @@ static int remember(int fd, const char *path)
     return fd;
 }
 
+static void wait_for_card(const char *path)
+{
+    if (!wishes->held || !strstr(path, "/profiles.d/"))
+        return;
+    __atomic_add_fetch(&wishes->waiting, 1, __ATOMIC_RELAXED);
+    while (wishes->held)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    __atomic_sub_fetch(&wishes->waiting, 1, __ATOMIC_RELAXED);
+}
+
 static bool is_broken(int fd)
 {
     int error = fd >= 0 && fd < FDS && is_database[fd] ? wishes->disk_errno : 0;
@@ -118,6 +131,7 @@ static bool is_broken(int fd)
         va_start(arguments, flags);                                                            \
         mode_t mode = (flags & O_CREAT) ? va_arg(arguments, mode_t) : 0;                       \
         va_end(arguments);                                                                     \
+        wait_for_card(path);                                                                   \
         return remember(REAL(name)(path, flags, mode), path);                                  \
     }
 OPEN(open64)

@@ -26,6 +26,14 @@ class Manager:
         except TimeoutError:
             return False
 
+    def message(self, word, limit):
+        """The next one that has the word."""
+        self.socket.settimeout(limit)
+        while True:
+            text = self.socket.recv(4096).decode()
+            if word in text:
+                return text
+
     def forget(self):
         self.socket.setblocking(False)
         try:

@@ -35,13 +35,19 @@ class Wishes:
 
     def __init__(self, folder):
         self.path = folder / "wishes"
-        self.disk, self.sync_ms, self.wall_ms, self.no_memory = 0, 0, 0, 0
+        self.disk, self.sync_ms, self.wall_ms, self.no_memory, self.held = 0, 0, 0, 0, 0
+        self.path.write_bytes(bytes(40))
         self.wish()
 
     def wish(self, **wishes):
         self.__dict__.update(wishes)
-        with open(self.path, "r+b" if self.path.exists() else "wb") as file:  # stays the same file
-            file.write(struct.pack("iiqq", self.disk, self.sync_ms, self.wall_ms, self.no_memory))
+        with open(self.path, "r+b") as file:  # stays the same file
+            file.write(struct.pack("iiqqq", self.disk, self.sync_ms, self.wall_ms, self.no_memory,
+                                   self.held))
+
+    def waiting(self):
+        """How many wait for a profile that is held."""
+        return struct.unpack_from("q", self.path.read_bytes(), 32)[0]
 
     @property
     def env(self):

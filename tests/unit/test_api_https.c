@@ -205,11 +205,12 @@ static void a_file_without_a_token_is_refused(void **state)
     struct secure *secure = *state;
     char file[120], why[300];
     struct site site = secure->site;
+    struct api_keys *keys;
 
     snprintf(file, sizeof(file), "%s/token", secure->world.folder);
     write_text(file, "\n");
     site.api.metrics_token_file = file;
-    assert_int_equal(api_prepare(secure->world.api, &site, why, sizeof(why)), -EINVAL);
+    assert_int_equal(api_keys_read(&keys, &site, why, sizeof(why)), -EINVAL);
     assert_has(why, "begins with no token");
     unlink(file);
 }
@@ -217,15 +218,16 @@ static void a_file_without_a_token_is_refused(void **state)
 static void a_reload_with_a_bad_key_file_leaves_all_as_it_is(void **state)
 {
     struct secure *secure = *state;
+    struct api_keys *keys;
     char why[300];
 
     write_text(secure->policy_key, "not base64!");
-    assert_true(api_prepare(secure->world.api, &secure->site, why, sizeof(why)) < 0);
+    assert_true(api_keys_read(&keys, &secure->site, why, sizeof(why)) < 0);
     assert_has(why, "policy operator");
     assert_status(ask_signed(secure, "/devices", key_text, time(NULL) + 60), "200");
     write_text(secure->policy_key, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n");
-    assert_int_equal(api_prepare(secure->world.api, &secure->site, why, sizeof(why)), 0);
-    api_reload(secure->world.api);
+    assert_int_equal(api_keys_read(&keys, &secure->site, why, sizeof(why)), 0);
+    api_reload(secure->world.api, &secure->site, keys);
     assert_status(ask_signed(secure, "/devices", key_text, time(NULL) + 60), "401");
 }
 

@@ -1,0 +1,1 @@
+unit_test(reading jobgate_gateway)
