@@ -1,4 +1,4 @@
-#include "links/broker_session.h"
+#include "links/broker_subscribe.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -10,20 +10,19 @@
 #include <string.h>
 #include <time.h>
 
-#define CONNECT_LIMIT_US   INT64_C(60000000)
-#define SUBSCRIBE_LIMIT_US INT64_C(30000000)
-#define FLUSH_LIMIT_US     INT64_C(250000)
-#define LEAVE_LIMIT_US     INT64_C(150000)
+#define CONNECT_LIMIT_US INT64_C(60000000)
+#define FLUSH_LIMIT_US   INT64_C(250000)
+#define LEAVE_LIMIT_US   INT64_C(150000)
 
 enum { CAREFUL_AFTER = 3, TRIES_MOST = 3 };
 
-static void enter(struct session *session, enum session_state state, int64_t limit_us)
+void session_enter(struct session *session, enum session_state state, int64_t limit_us)
 {
     session->state = state;
     session->until_us = limit_us == MOMENT_NEVER ? MOMENT_NEVER : clock_boot_us() + limit_us;
 }
 
-static void end(struct session *session, const char *text)
+void session_end(struct session *session, const char *text)
 {
     session->end = (struct mqtt_event){.kind = MQTT_ENDED};
     snprintf(session->end.text, sizeof(session->end.text), "%s", text);
@@ -64,7 +63,7 @@ static void fly(struct session *session, struct outgoing *message)
         outbox_drop(session->outbox, message);
     } else if (r < 0) {
         outbox_put_back(session->outbox, message);
-        end(session, "a message could not be sent");
+        session_end(session, "a message could not be sent");
     } else {
         session->flights[i].message = message;
         session->flying++;
@@ -141,99 +140,10 @@ static void bring_back(struct session *session)
     session->flying = 0;
 }
 
-static void come_up(struct session *session)
+void session_come_up(struct session *session)
 {
-    enter(session, SESSION_UP, MOMENT_NEVER);
+    session_enter(session, SESSION_UP, MOMENT_NEVER);
     session->up(session->ctx);
-}
-
-/* Each filter twice: of a single one that is refused MQTT 3.1.1 tells no more than that it
-   failed (mqtt.c), and that would be the end of the session. */
-static void watch_more(struct session *session)
-{
-    char *filter = session->watched(session->ctx, session->watching);
-    char *both[2] = {filter, filter};
-
-    if (!filter || session->asking)
-        return;
-    session->watching++;
-    session->asking = true;
-    session->until_us = clock_boot_us() + SUBSCRIBE_LIMIT_US;
-    if (mqtt_subscribe(session->mqtt, both, 2) < 0)
-        end(session, "the subscriptions could not be sent");
-}
-
-/* Subscribed already: the broker sends once more what lies retained there. The echo goes along,
-   so that it is never a single one; nothing is retained there. */
-static void ask_again(struct session *session)
-{
-    char *filters[MQTT_FILTERS] = {session->settings->echo};
-    size_t count = 1;
-
-    if (session->asking)
-        return;
-    while (count < MQTT_FILTERS && (filters[count] = queue_take(session->asked)))
-        count++;
-    if (count == 1)
-        return;
-    session->asking = session->again = true;
-    session->until_us = clock_boot_us() + SUBSCRIBE_LIMIT_US;
-    if (mqtt_subscribe(session->mqtt, filters, count) < 0)
-        end(session, "the subscriptions could not be sent");
-    while (--count > 0)
-        free(filters[count]);
-}
-
-/* The broker keeps subscriptions over connections, also those of devices that are gone. */
-static void clear_stale(struct session *session)
-{
-    const struct broker_thread_settings *settings = session->settings;
-
-    for (size_t i = 0; !session->cleared && i < settings->stale_count; i += MQTT_FILTERS) {
-        size_t left = settings->stale_count - i;
-
-        if (mqtt_unsubscribe(session->mqtt, settings->stale + i,
-                             left < MQTT_FILTERS ? left : MQTT_FILTERS) < 0)
-            return; /* with the next connection */
-    }
-    session->cleared = true;
-}
-
-static void subscribe_more(struct session *session)
-{
-    size_t count = session->settings->filter_count - session->subscribed;
-
-    if (count == 0) {
-        come_up(session);
-        return;
-    }
-    if (count > MQTT_FILTERS)
-        count = count == MQTT_FILTERS + 1 ? MQTT_FILTERS - 1 : MQTT_FILTERS; /* never one */
-    session->batch = session->subscribed;
-    enter(session, SESSION_SUBSCRIBING, SUBSCRIBE_LIMIT_US);
-    if (mqtt_subscribe(session->mqtt, session->settings->filters + session->subscribed, count) <
-        0)
-        end(session, "the subscriptions could not be sent");
-    session->subscribed += count;
-}
-
-static void take_subscribed(struct session *session, const struct mqtt_event *event)
-{
-    const char *first = session->again ? "of what devices shall be, once more"
-                        : session->asking
-                            ? session->watched(session->ctx, session->watching - 1)
-                            : session->settings->filters[session->batch + event->first];
-
-    if (event->refused > 0)
-        log_error("broker: %zu subscriptions were not granted, the first is %s", event->refused,
-                  first);
-    if (!session->asking) {
-        subscribe_more(session);
-        return;
-    }
-    session->asking = session->again = false;
-    if (session->state == SESSION_UP)
-        session->until_us = MOMENT_NEVER;
 }
 
 static void begin_stop(struct session *session)
@@ -243,7 +153,7 @@ static void begin_stop(struct session *session)
 
     session->stop = true;
     if (session->state != SESSION_UP) {
-        end(session, "stopped");
+        session_end(session, "stopped");
         return;
     }
     last = outgoing_new(OUTGOING_STATE, strdup(settings->will_topic),
@@ -252,7 +162,7 @@ static void begin_stop(struct session *session)
         session->last = last;
     else
         outgoing_free(last);
-    enter(session, SESSION_FLUSHING, FLUSH_LIMIT_US);
+    session_enter(session, SESSION_FLUSHING, FLUSH_LIMIT_US);
 }
 
 /* Too much waits to go out before a stop; that the gateway is gone is said in any case. */
@@ -270,9 +180,9 @@ static void say_offline(struct session *session)
 static void leave(struct session *session)
 {
     say_offline(session);
-    enter(session, SESSION_LEAVING, LEAVE_LIMIT_US);
+    session_enter(session, SESSION_LEAVING, LEAVE_LIMIT_US);
     if (mqtt_disconnect(session->mqtt, LEAVE_LIMIT_US / 1000) < 0)
-        end(session, "disconnected");
+        session_end(session, "disconnected");
 }
 
 static void take_event(struct session *session, const struct mqtt_event *event)
@@ -280,11 +190,10 @@ static void take_event(struct session *session, const struct mqtt_event *event)
     switch (event->kind) {
     case MQTT_CONNECTED:
         session->connected_us = clock_boot_us();
-        clear_stale(session);
-        subscribe_more(session);
+        subscribe_begin(session);
         break;
     case MQTT_SUBSCRIBED:
-        take_subscribed(session, event);
+        subscribe_granted(session, event);
         break;
     case MQTT_DELIVERED:
     case MQTT_REFUSED:
@@ -306,20 +215,20 @@ static void time_is_up(struct session *session)
 {
     switch (session->state) {
     case SESSION_CONNECTING:
-        end(session, "no connection in time");
+        session_end(session, "no connection in time");
         break;
     case SESSION_SUBSCRIBING:
-        end(session, "the broker did not answer the subscriptions");
+        session_end(session, "the broker did not answer the subscriptions");
         break;
     case SESSION_FLUSHING:
         leave(session);
         break;
     case SESSION_UP:
-        end(session, "the broker did not answer a subscription");
+        session_end(session, "the broker did not answer a subscription");
         break;
     case SESSION_LEAVING:
     case SESSION_ENDED:
-        end(session, "disconnected");
+        session_end(session, "disconnected");
         break;
     }
 }
@@ -329,10 +238,7 @@ static void serve(struct session *session)
     while (session->state != SESSION_ENDED) {
         struct mqtt_event *event;
 
-        if (session->state == SESSION_UP)
-            watch_more(session);
-        if (session->state == SESSION_UP)
-            ask_again(session);
+        subscribe_more(session);
         send_what_fits(session);
         if (session->state == SESSION_FLUSHING && session->flying == 0)
             leave(session);
@@ -356,14 +262,6 @@ void session_forget_events(struct session *session)
     }
 }
 
-void session_forget_asked(struct session *session)
-{
-    char *filter;
-
-    while ((filter = queue_take(session->asked)))
-        free(filter);
-}
-
 void session_run(struct session *session)
 {
     struct mqtt_settings settings = session->settings->mqtt; /* the texts stay where they are */
@@ -371,12 +269,10 @@ void session_run(struct session *session)
 
     settings.session = ++session->number;
     session->connected_us = -1;
-    session->batch = session->subscribed = session->watching = 0;
-    session->asking = session->again = false;
-    session_forget_asked(session); /* all is subscribed anew */
-    enter(session, SESSION_CONNECTING, CONNECT_LIMIT_US);
+    subscribe_reset(session);
+    session_enter(session, SESSION_CONNECTING, CONNECT_LIMIT_US);
     if (mqtt_open(&session->mqtt, &settings, why, sizeof(why)) < 0) {
-        end(session, why);
+        session_end(session, why);
         session->ended_us = clock_boot_us();
         return;
     }

@@ -59,6 +59,11 @@ void session_run(struct session *session);
 int64_t session_lasted_us(const struct session *session);      /* -1: never connected */
 void session_pause(struct session *session, int64_t pause_us); /* until a stop, at most */
 void session_forget_asked(struct session *session);
+/* The session's own parts: into a state, for `limit_us` at most, or MOMENT_NEVER; to its end.
+ */
+void session_enter(struct session *session, enum session_state state, int64_t limit_us);
+void session_come_up(struct session *session);
+void session_end(struct session *session, const char *text);
 void session_forget_events(struct session *session); /* nothing is taken for the next one's */
 
 #endif
