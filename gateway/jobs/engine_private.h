@@ -398,9 +398,13 @@ void task_end(struct engine *engine, struct task *task,
 void task_refuse(struct engine *engine, struct task *task, enum code code, const char *text,
                  struct moment now); /* ends it without a frame */
 struct job_plan *job_plan(struct engine *engine, struct job *job, size_t profile);
-json_t *task_json(const struct engine *engine,
-                  const struct task *task); /* a live task's record */
 const char *task_state_name(enum task_state state);
+
+/* engine_record.c */
+char *task_text(const struct engine *engine, const struct task *task); /* a live one's record */
+/* Of one that has ended, under the number that comes next. `body`: `payload` as text. */
+char *task_end_text(const struct engine *engine, const struct task *task, const json_t *payload,
+                    const char *body, const char *description);
 
 /* engine_patch.c */
 int patch_take(struct engine *engine, struct task *task);

@@ -125,7 +125,13 @@ static json_t *record_json(const struct engine *engine, const struct task *task)
 {
     if (task->record)
         return json_loads(task->record, 0, NULL);
-    return task->state >= TASK_COMPLETED ? NULL : task_json(engine, task);
+    if (task->state >= TASK_COMPLETED)
+        return NULL;
+    char *text = task_text(engine, task);
+    json_t *record = json_loads(text, 0, NULL);
+
+    free(text);
+    return record;
 }
 
 static bool find_records_of(struct search *search, const struct job *job)

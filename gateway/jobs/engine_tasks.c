@@ -1,6 +1,5 @@
 /* The life of a task: queued at its device, begun by its first frame, ended exactly once. */
 #include "jobs/engine_private.h"
-#include "jobs/timetext.h"
 #include "site/value.h"
 
 #include <stdio.h>
@@ -81,65 +80,6 @@ struct job_plan *job_plan(struct engine *engine, struct job *job, size_t profile
     return made;
 }
 
-static void put_time(json_t *record, const char *key, int64_t ms)
-{
-    char text[TIMETEXT_SIZE];
-
-    if (ms == 0)
-        return;
-    timetext_format(text, ms);
-    json_object_set_new(record, key, json_string(text));
-}
-
-json_t *task_json(const struct engine *engine, const struct task *task)
-{
-    json_t *record = json_object();
-
-    json_object_set_new(record, "jobId", json_string(task->job->id));
-    json_object_set_new(record, "deviceId",
-                        json_string(engine->site->devices[task->device].id));
-    json_object_set_new(record, "jobType", json_string(job_type_name(task->job)));
-    json_object_set_new(record, "status", json_string(task_state_name(task->state)));
-    put_time(record, "createdDateTimeUtc", task->created_ms);
-    put_time(record, "startTimeUtc", task->started_ms);
-    put_time(record, "lastUpdatedDateTimeUtc", task->changed_ms);
-    put_time(record, "endTimeUtc", task->ended_ms);
-    json_object_set_new(record, "attempts", json_integer(task->attempts));
-    return record;
-}
-
-/* A twin job's record has no method response, as in the hub; what was written stands beside it.
- */
-static json_t *outcome_json(const struct task *task, int status, json_t *payload)
-{
-    if (task->job->request->action.kind != ACTION_PATCH)
-        return json_pack("{s:{s:i, s:O}}", "deviceMethodResponse", "status", status, "payload",
-                         payload);
-    json_t *outcome = json_pack("{s:n}", "deviceMethodResponse");
-    json_t *writes = json_object_get(payload, "writes");
-    if (writes)
-        json_object_set(outcome, "writes", writes);
-    return outcome;
-}
-
-static char *record_text(const struct engine *engine, const struct task *task, json_t *payload,
-                         const char *text)
-{
-    json_t *record = task_json(engine, task);
-
-    json_object_set_new(record, "outcome",
-                        outcome_json(task, code_status(task->code), payload));
-    if (task->code != CODE_NONE)
-        json_object_set_new(
-            record, "error",
-            json_pack("{s:s, s:s}", "code", code_name(task->code), "description", text));
-    json_object_set_new(record, "gatewayId", json_string(engine->site->id));
-    json_object_set_new(record, "seq", json_integer((json_int_t)engine->number + 1));
-    char *dumped = json_text(record);
-    json_decref(record);
-    return dumped;
-}
-
 static void leave_device(struct engine *engine, struct task *task)
 {
     struct device_state *device = &engine->devices[task->device];
@@ -183,7 +123,8 @@ static void finish(struct engine *engine, struct task *task, enum task_state sta
     leave_device(engine, task);
     if (reported)
         keep_twin(engine, task->device);
-    task->record = record_text(engine, task, payload, text);
+    char *body = json_text(payload);
+    task->record = task_end_text(engine, task, payload, body, text);
     free(device->last_outcome);
     device->last_outcome = strdup(task->record);
 
@@ -195,8 +136,9 @@ static void finish(struct engine *engine, struct task *task, enum task_state sta
     line_of(engine, task)->outcome = number;
     shelf_add_text(engine, task);
     if (job->call)
-        call_answer(engine, job, code_status(task->code), task->code, json_text(payload),
-                    number);
+        call_answer(engine, job, code_status(task->code), task->code, body, number);
+    else
+        free(body);
     report_outcome(engine, task);
     if (reported)
         reported_changed(engine, task->device, now);
@@ -237,11 +179,8 @@ static void free_run(struct task *task)
 
 static void report_progress(struct engine *engine, const struct task *task)
 {
-    json_t *record = task_json(engine, task);
-
     engine_report(engine, REPORT_PROGRESS, 0, task->job->id,
-                  engine->site->devices[task->device].id, json_text(record));
-    json_decref(record);
+                  engine->site->devices[task->device].id, task_text(engine, task));
 }
 
 /* Its run is made and it counts as running. False: it has been refused and is over. */
