@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -11,9 +12,10 @@
 struct queue {
     int fd;
     size_t most;
-    pthread_mutex_t lock; /* guards the three below */
+    pthread_mutex_t lock; /* guards the four below */
     size_t first;
     size_t count;
+    bool shown;   /* the descriptor is readable */
     void **items; /* a ring of `most` */
 };
 
@@ -62,27 +64,27 @@ void queue_free(struct queue *queue)
     free(queue);
 }
 
-/* The descriptor changes under the lock together with the count, so that it is readable
-   exactly while something waits. Neither call can block: the counter is 0 or 1. */
-static void show_readable(struct queue *queue)
+/* The descriptor changes under the lock together with the count, so that it is never readable
+   while nothing waits. Neither call can block: the counter is 0 or 1. */
+static void show(struct queue *queue, bool readable)
 {
     uint64_t one = 1;
-    ssize_t n = write(queue->fd, &one, sizeof(one));
 
+    if (queue->shown == readable)
+        return;
+    ssize_t n =
+        readable ? write(queue->fd, &one, sizeof(one)) : read(queue->fd, &one, sizeof(one));
     assert(n == sizeof(one));
     (void)n;
-}
-
-static void show_empty(struct queue *queue)
-{
-    uint64_t one;
-    ssize_t n = read(queue->fd, &one, sizeof(one));
-
-    assert(n == sizeof(one));
-    (void)n;
+    queue->shown = readable;
 }
 
 int queue_give(struct queue *queue, void *item)
+{
+    return queue_gather(queue, item, 1);
+}
+
+int queue_gather(struct queue *queue, void *item, size_t enough)
 {
     int r = QUEUE_E_FULL;
 
@@ -90,8 +92,8 @@ int queue_give(struct queue *queue, void *item)
     pthread_mutex_lock(&queue->lock);
     if (queue->count < queue->most) {
         queue->items[(queue->first + queue->count) % queue->most] = item;
-        if (queue->count++ == 0)
-            show_readable(queue);
+        if (++queue->count >= enough)
+            show(queue, true);
         r = 0;
     }
     pthread_mutex_unlock(&queue->lock);
@@ -107,7 +109,7 @@ void *queue_take(struct queue *queue)
         item = queue->items[queue->first];
         queue->first = (queue->first + 1) % queue->most;
         if (--queue->count == 0)
-            show_empty(queue);
+            show(queue, false);
     }
     pthread_mutex_unlock(&queue->lock);
     return item;

@@ -10,6 +10,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+enum { LANDED_MOST = 64 }; /* that are not shown yet */
+
 struct list {
     struct outgoing *first, **end;
 };
@@ -30,6 +32,8 @@ struct outbox {
     size_t dropped;         /* since outbox_dropped() */
     uint64_t number, dropped_in_all, told;
     struct landed *landed, **landed_end;
+    size_t landed_count;
+    bool landed_shown;
 };
 
 struct outgoing *outgoing_new(enum outgoing_rank rank, char *topic, char *body, bool retain)
@@ -247,6 +251,13 @@ void outbox_put_back(struct outbox *outbox, struct outgoing *message)
     pthread_mutex_unlock(&outbox->lock);
 }
 
+static void show_landed(struct outbox *outbox, bool something)
+{
+    if (outbox->landed_shown != something)
+        show(outbox->landed_fd, something);
+    outbox->landed_shown = something;
+}
+
 /* The one who waits learns of it later rather than never: without memory it is told again. */
 static void add_landed(struct outbox *outbox, struct delivery *delivery)
 {
@@ -257,11 +268,19 @@ static void add_landed(struct outbox *outbox, struct delivery *delivery)
         return;
     }
     landed->delivery = delivery;
-    if (!outbox->landed)
-        show(outbox->landed_fd, true);
     *outbox->landed_end = landed;
     outbox->landed_end = &landed->next;
     outbox->told++;
+    if (++outbox->landed_count >= LANDED_MOST)
+        show_landed(outbox, true);
+}
+
+void outbox_show_landed(struct outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->lock);
+    if (outbox->landed)
+        show_landed(outbox, true);
+    pthread_mutex_unlock(&outbox->lock);
 }
 
 void outbox_land(struct outbox *outbox, struct outgoing *message)
@@ -281,6 +300,7 @@ void outbox_tell_landed(struct outbox *outbox, struct delivery *delivery)
 {
     pthread_mutex_lock(&outbox->lock);
     add_landed(outbox, delivery);
+    show_landed(outbox, outbox->landed != NULL);
     pthread_mutex_unlock(&outbox->lock);
 }
 
@@ -303,10 +323,11 @@ struct delivery *outbox_take_landed(struct outbox *outbox)
     if (landed) {
         delivery = landed->delivery;
         outbox->landed = landed->next;
+        outbox->landed_count--;
     }
-    if (landed && !outbox->landed) {
+    if (!outbox->landed) {
         outbox->landed_end = &outbox->landed;
-        show(outbox->landed_fd, false);
+        show_landed(outbox, false);
     }
     pthread_mutex_unlock(&outbox->lock);
     free(landed);

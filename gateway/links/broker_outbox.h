@@ -6,7 +6,8 @@
  *
  * Any thread may give; the link thread takes, and says of each what became of it: put back,
  * landed, or dropped. What landed and somebody waits for is told to the loop. Two descriptors:
- * readable while something waits to be taken, and while something has landed.
+ * readable while something waits to be taken, and while something has landed that is shown:
+ * nobody hurries for it, so the link thread gathers what lands together.
  */
 #ifndef JOBGATE_LINKS_BROKER_OUTBOX_H
 #define JOBGATE_LINKS_BROKER_OUTBOX_H
@@ -66,7 +67,9 @@ void outbox_drop(struct outbox *outbox, struct outgoing *message);
 
 /* As if it had landed: nobody was there to hear of it. */
 void outbox_tell_landed(struct outbox *outbox, struct delivery *delivery);
-struct delivery *outbox_take_landed(struct outbox *outbox);
+struct delivery *outbox_take_landed(struct outbox *outbox); /* shown or not */
+/* What has landed; by itself it shows only when there are many. */
+void outbox_show_landed(struct outbox *outbox);
 
 size_t outbox_dropped(struct outbox *outbox); /* since the last call */
 /* Something was dropped since then, and there is room for it now. */

@@ -45,6 +45,8 @@ static struct mqtt_event *next_event(struct session *session, int64_t until_us, 
 
     if (event || left_us < 0)
         return event;
+    if (session->flying == 0)
+        outbox_show_landed(session->outbox);
     ppoll(waits, sends ? 3 : 2, until_us == MOMENT_NEVER ? NULL : &left, NULL);
     return queue_take(session->events);
 }
@@ -280,6 +282,7 @@ void session_run(struct session *session)
     session->ended_us = clock_boot_us();
     session->down(session->ctx, session->end.text);
     bring_back(session);
+    outbox_show_landed(session->outbox);
     if (session_lasted_us(session) >= SESSION_SHORT_US)
         session->shorts = 0;
     else if (session_lasted_us(session) >= 0)

@@ -4,22 +4,29 @@
 
 #include <MQTTAsync.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { QOS = 1, CONNECT_LIMIT_S = 20, GRANTED_MOST = 2 };
+enum {
+    QOS = 1,
+    CONNECT_LIMIT_S = 20,
+    GRANTED_MOST = 2,
+    GATHERED_MOST = 8 /* messages that have arrived before the link thread is woken for them */
+};
 
 struct mqtt {
     MQTTAsync client;
     struct mqtt_settings settings; /* the strings are the owner's, and outlive us */
     size_t filters;                /* in the SUBSCRIBE that is under way; one at a time */
+    atomic_int under_way;          /* messages of which Paho will tell that they have arrived */
     char tls_error[120];           /* written and read under Paho's lock only */
 };
 
 /* --- what Paho tells; on its threads, under its lock --- */
 
-static void tell(struct mqtt *mqtt, const struct mqtt_event *event)
+static void tell_with(struct mqtt *mqtt, const struct mqtt_event *event, size_t enough)
 {
     struct mqtt_event *copy = malloc(sizeof(*copy));
 
@@ -27,8 +34,13 @@ static void tell(struct mqtt *mqtt, const struct mqtt_event *event)
         return; /* the link thread's own time limits bring it on */
     *copy = *event;
     copy->session = mqtt->settings.session;
-    if (queue_give(mqtt->settings.events, copy) != 0)
+    if (queue_gather(mqtt->settings.events, copy, enough) != 0)
         free(copy);
+}
+
+static void tell(struct mqtt *mqtt, const struct mqtt_event *event)
+{
+    tell_with(mqtt, event, 1);
 }
 
 static void tell_end_of(struct mqtt *mqtt, int connack, const char *text, const char *more)
@@ -214,14 +226,23 @@ static void on_subscribe_failure5(void *ctx, MQTTAsync_failureData5 *failure)
              failure ? MQTTReasonCode_toString(failure->reasonCode) : NULL);
 }
 
+/* Waking a thread costs more than what it does here, so not for each while more are to come. */
+static void tell_delivered(struct mqtt *mqtt, int token)
+{
+    bool last = atomic_fetch_sub(&mqtt->under_way, 1) <= 1;
+
+    tell_with(mqtt, &(struct mqtt_event){.kind = MQTT_DELIVERED, .token = token},
+              last ? 1 : GATHERED_MOST);
+}
+
 static void on_delivered(void *ctx, MQTTAsync_successData *ok)
 {
-    tell(ctx, &(struct mqtt_event){.kind = MQTT_DELIVERED, .token = ok->token});
+    tell_delivered(ctx, ok->token);
 }
 
 static void on_delivered5(void *ctx, MQTTAsync_successData5 *ok)
 {
-    tell(ctx, &(struct mqtt_event){.kind = MQTT_DELIVERED, .token = ok->token});
+    tell_delivered(ctx, ok->token);
 }
 
 /* MQTT 3.1.1 has no refusal of a message: this is the end of the connection, told elsewhere. */
@@ -234,13 +255,15 @@ static void on_publish_failure(void *ctx, MQTTAsync_failureData *failure)
 static void on_publish_failure5(void *ctx, MQTTAsync_failureData5 *failure)
 {
     struct mqtt_event event = {.kind = MQTT_REFUSED, .token = failure->token};
+    struct mqtt *mqtt = ctx;
     const char *text;
 
+    atomic_fetch_sub(&mqtt->under_way, 1);
     if (failure->reasonCode < MQTTREASONCODE_UNSPECIFIED_ERROR)
         return;
     text = MQTTReasonCode_toString(failure->reasonCode);
     snprintf(event.text, sizeof(event.text), "%s", text ? text : "no reason given");
-    tell(ctx, &event);
+    tell(mqtt, &event);
 }
 
 static char *copy_text(const char *bytes, size_t size)
@@ -488,7 +511,12 @@ static int publish(struct mqtt *mqtt, const struct outgoing *from, int qos, int 
         if (MQTTProperties_add(&message.properties, &correlation) != 0)
             return -ENOMEM;
     }
+    bool told = options.onSuccess || options.onSuccess5;
+    if (told) /* before it can arrive */
+        atomic_fetch_add(&mqtt->under_way, 1);
     rc = MQTTAsync_sendMessage(mqtt->client, from->topic, &message, &options);
+    if (told && rc != MQTTASYNC_SUCCESS)
+        atomic_fetch_sub(&mqtt->under_way, 1);
     MQTTProperties_free(&message.properties);
     *token = options.token;
     if (rc == MQTTASYNC_BAD_UTF8_STRING)

@@ -234,6 +234,52 @@ static void what_has_landed_is_told_once_to_who_waits_for_it(void **state)
     outbox_free(outbox);
 }
 
+static void give_kept(struct outbox *outbox, uint64_t number)
+{
+    struct outgoing *message = message_of(OUTGOING_KEPT, "1");
+
+    message->delivery = delivery_number(number);
+    assert_int_equal(outbox_give(outbox, message), 0);
+}
+
+static void what_has_landed_gathers_until_it_is_shown(void **state)
+{
+    (void)state;
+    struct outbox *outbox = room_for(3);
+    struct pollfd wait = {.fd = outbox_landed_fd(outbox), .events = POLLIN};
+
+    outbox_show_landed(outbox);
+    assert_int_equal(poll(&wait, 1, 0), 0);
+    for (uint64_t number = 1; number <= 2; number++) {
+        give_kept(outbox, number);
+        outbox_land(outbox, outbox_take(outbox));
+    }
+    assert_int_equal(poll(&wait, 1, 0), 0);
+    outbox_show_landed(outbox);
+    assert_landed(outbox, 1);
+    assert_landed(outbox, 2);
+    assert_int_equal(poll(&wait, 1, 0), 0);
+    outbox_free(outbox);
+}
+
+static void many_that_have_landed_show_by_themselves(void **state)
+{
+    (void)state;
+    struct outbox *outbox = room_for(3);
+    struct pollfd wait = {.fd = outbox_landed_fd(outbox), .events = POLLIN};
+    uint64_t landed = 0;
+
+    while (landed < 1000 && poll(&wait, 1, 0) == 0) {
+        give_kept(outbox, ++landed);
+        outbox_land(outbox, outbox_take(outbox));
+    }
+    assert_in_range(landed, 2, 100);
+    for (uint64_t number = 1; number <= landed; number++)
+        assert_landed(outbox, number);
+    assert_null(outbox_take_landed(outbox));
+    outbox_free(outbox);
+}
+
 #define S INT64_C(1000000)
 
 static void pauses_grow_to_two_minutes_and_are_random(void **state)
@@ -283,6 +329,8 @@ int main(void)
         cmocka_unit_test(what_is_under_way_counts_until_the_broker_has_it),
         cmocka_unit_test(answers_go_before_what_nobody_waits_for),
         cmocka_unit_test(what_has_landed_is_told_once_to_who_waits_for_it),
+        cmocka_unit_test(what_has_landed_gathers_until_it_is_shown),
+        cmocka_unit_test(many_that_have_landed_show_by_themselves),
         cmocka_unit_test(pauses_grow_to_two_minutes_and_are_random),
         cmocka_unit_test(a_good_session_makes_the_next_pause_short),
         cmocka_unit_test(the_third_take_over_within_a_minute_gives_way),

@@ -71,6 +71,50 @@ static void the_descriptor_is_readable_while_something_waits(void **state)
     queue_free(queue);
 }
 
+static void what_is_gathered_shows_only_when_it_is_enough(void **state)
+{
+    (void)state;
+    struct queue *queue = queue_of(3);
+    int item;
+
+    assert_int_equal(queue_gather(queue, &item, 2), 0);
+    assert_false(readable(queue));
+    assert_int_equal(queue_gather(queue, &item, 2), 0);
+    assert_true(readable(queue));
+    queue_take(queue);
+    assert_true(readable(queue));
+    queue_take(queue);
+    assert_false(readable(queue));
+    queue_free(queue);
+}
+
+static void what_is_gathered_shows_with_what_is_given_behind_it(void **state)
+{
+    (void)state;
+    struct queue *queue = queue_of(2);
+    int first, second;
+
+    queue_gather(queue, &first, 9);
+    queue_give(queue, &second);
+    assert_true(readable(queue));
+    assert_ptr_equal(queue_take(queue), &first);
+    assert_ptr_equal(queue_take(queue), &second);
+    assert_false(readable(queue));
+    queue_free(queue);
+}
+
+static void what_is_gathered_can_be_taken_unshown(void **state)
+{
+    (void)state;
+    struct queue *queue = queue_of(1);
+    int item;
+
+    queue_gather(queue, &item, 9);
+    assert_ptr_equal(queue_take(queue), &item);
+    assert_false(readable(queue));
+    queue_free(queue);
+}
+
 enum { MANY = 20000 };
 
 static void *give_many(void *arg)
@@ -113,6 +157,9 @@ int main(void)
         cmocka_unit_test(items_come_out_in_the_order_they_went_in),
         cmocka_unit_test(a_full_queue_leaves_the_item_with_its_owner),
         cmocka_unit_test(the_descriptor_is_readable_while_something_waits),
+        cmocka_unit_test(what_is_gathered_shows_only_when_it_is_enough),
+        cmocka_unit_test(what_is_gathered_shows_with_what_is_given_behind_it),
+        cmocka_unit_test(what_is_gathered_can_be_taken_unshown),
         cmocka_unit_test(nothing_is_lost_between_threads),
     };
 
