@@ -3,6 +3,7 @@
 #include "base/queue.h"
 #include "links/broker.h"
 #include "links/iothub.h"
+#include "links/links_check.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -47,6 +48,11 @@ static void check_links(struct draft *draft)
     struct place place = {.file = site->file};
     char why[300];
 
+    links_check(site, &draft->problems);
+    if (draft->problems.errors > 0) { /* what they would say, with the line */
+        draft->result = SITE_E_PROBLEMS;
+        return;
+    }
     if (api_keys_read(&draft->api_keys, site, why, sizeof(why)) < 0)
         problem_add(&draft->problems, place, "%s", why);
     if (site->broker && broker_check(site, why, sizeof(why)) < 0)

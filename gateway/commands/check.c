@@ -1,5 +1,6 @@
 #include "commands/check_show.h"
 #include "commands/commands.h"
+#include "links/links_check.h"
 #include "site/value.h"
 
 #include <getopt.h>
@@ -118,6 +119,13 @@ int command_check(int argc, char **argv)
         &problems);
     if (r < 0)
         complain(strerror(-r));
+    if (r == 0)
+        links_check(site, &problems);
+    if (r == 0 && problems.errors > 0) {
+        site_free(site);
+        site = NULL;
+        r = SITE_E_PROBLEMS;
+    }
     if (wish.json)
         show_json(site, &problems);
     else

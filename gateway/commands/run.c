@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "commands/commands.h"
 #include "gateway.h"
+#include "links/links_check.h"
 #include "site/problems.h"
 
 #include <getopt.h>
@@ -140,9 +141,13 @@ int command_run(int argc, char **argv)
     keep_to_ourselves();
     log_open(options.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
     int r = site_load(&site, &options.source, &problems);
+    if (r == 0)
+        links_check(site, &problems);
     problems_print(&problems, stderr);
+    bool good = r == 0 && problems.errors == 0;
     problems_deinit(&problems);
-    if (r != 0) {
+    if (!good) {
+        site_free(site);
         if (r < 0)
             log_error("the site could not be read: %s", strerror(-r));
         return r < 0 ? 3 : 2; /* 2 is the site's fault, and is not tried again */

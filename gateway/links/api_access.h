@@ -46,6 +46,11 @@ void access_refuse(struct exchange *exchange); /* with `why`; who is often refus
 /* In a time that tells nothing of where they differ, and little of their lengths. */
 bool access_is_same(const char *a, const char *b);
 
+/* --- api_keys.c --- */
+/* Does the file of the metrics' token hold one? It may be NULL. 0, or negative errno and `why`.
+ */
+int access_token_check(const struct api_config *config, char *why, size_t why_size);
+
 /* --- api_session.c --- */
 void access_by_cookie(struct exchange *exchange); /* sets rights, policy, session, why */
 

@@ -1,13 +1,13 @@
 /* HTTPS: the certificate and the listening socket. TLS 1.2 and 1.3 by OpenSSL, on the loop. */
 #include "base/log.h"
 #include "links/api_internal.h"
+#include "links/tls_files.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <event2/bufferevent_ssl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,31 +19,11 @@ enum { BACKLOG = 64 };
 
 static const char ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20"; /* of TLS 1.2: forward secret */
 
-static int refuse_file(char *why, size_t size, const char *what, const char *file)
-{
-    unsigned long error = ERR_peek_last_error();
-    const char *reason = error ? ERR_reason_error_string(error) : NULL;
-
-    snprintf(why, size, "api.https: %s %s: %s", what, file, reason ? reason : "is not usable");
-    ERR_clear_error();
-    return -EINVAL;
-}
-
-static int read_files(SSL_CTX *tls, const struct api_config *config, char *why, size_t size)
-{
-    ERR_clear_error();
-    if (SSL_CTX_use_certificate_chain_file(tls, config->cert_file) != 1)
-        return refuse_file(why, size, "cert_file", config->cert_file);
-    if (SSL_CTX_use_PrivateKey_file(tls, config->key_file, SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_check_private_key(tls) != 1)
-        return refuse_file(why, size, "key_file", config->key_file);
-    return 0;
-}
-
 int api_https_load(struct ssl_ctx_st **ret, const struct api_config *config, char *why,
                    size_t why_size)
 {
     SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
+    char text[300];
     int r;
 
     if (!tls)
@@ -53,8 +33,9 @@ int api_https_load(struct ssl_ctx_st **ret, const struct api_config *config, cha
     SSL_CTX_set_options(tls, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                  SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS); /* idle connections cost little */
-    r = read_files(tls, config, why, why_size);
+    r = tls_files_load(tls, config->cert_file, config->key_file, text, sizeof(text));
     if (r < 0) {
+        snprintf(why, why_size, "api.https: %s", text);
         SSL_CTX_free(tls);
         return r;
     }
@@ -68,7 +49,9 @@ static int listen_at(const char *text, char *why, size_t why_size)
     int size = sizeof(address), yes = 1, fd, error;
 
     if (evutil_parse_sockaddr_port(text, (struct sockaddr *)&address, &size) < 0) {
-        snprintf(why, why_size, "api.https: listen %s is no address and port", text);
+        snprintf(why, why_size,
+                 "api.https: listen %s is no address and port; write such as 0.0.0.0:443",
+                 text);
         return -EINVAL;
     }
     fd = api_passed_socket(&address);

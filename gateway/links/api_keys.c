@@ -30,10 +30,26 @@ static int read_token(char **ret, const char *file, char *why, size_t why_size)
     OPENSSL_cleanse(text, sizeof(text));
     if (*ret && **ret)
         return 0;
-    snprintf(why, why_size, "api.https: metrics_token_file %s begins with no token", file);
+    snprintf(
+        why, why_size,
+        "api.https: metrics_token_file %s begins with no token; write it into the first line",
+        file);
     free(*ret);
     *ret = NULL; /* the caller closes what it has */
     return -EINVAL;
+}
+
+int access_token_check(const struct api_config *config, char *why, size_t why_size)
+{
+    char *token = NULL;
+    int r = config->metrics_token_file
+                ? read_token(&token, config->metrics_token_file, why, why_size)
+                : 0;
+
+    if (token)
+        OPENSSL_cleanse(token, strlen(token));
+    free(token);
+    return r;
 }
 
 static int read_policy(struct policy *policy, const struct policy_config *config, char *why,

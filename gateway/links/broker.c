@@ -55,7 +55,10 @@ static int read_password(struct mqtt_settings *mqtt, const char *file, char *why
         snprintf(why, why_size, "cannot read %s: %s", file, strerror(errno));
         free(text);
     } else {
-        while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))
+        const char *end = memchr(text, '\n', (size_t)size);
+
+        size = end ? end - text : size;
+        while (size > 0 && text[size - 1] == '\r')
             size--;
         mqtt->password = text;
         mqtt->password_size = (size_t)size;

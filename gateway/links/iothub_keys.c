@@ -118,8 +118,11 @@ static int load_all(struct hub_keys *keys, char *why, size_t why_size)
     }
     if (missing == 0)
         return 0;
-    snprintf(why, why_size, "%s has no key for %zu devices, the first is %.128s", name, missing,
-             keys->site->devices[first].id);
+    snprintf(
+        why, why_size,
+        "%s has no key for %zu device%s, the first is %.128s; write \"<id> <base64 key>\" for "
+        "each",
+        name, missing, missing == 1 ? "" : "s", keys->site->devices[first].id);
     return -EINVAL;
 }
 

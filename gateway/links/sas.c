@@ -177,8 +177,9 @@ int sas_keys_load(struct sas_key *keys, size_t most, size_t *count, const char *
         text[size] = '\0';
         r = read_lines(keys, most, count, text);
         if (r < 0)
-            snprintf(why, why_size, "%s does not hold a key: one line of base64 is wanted%s",
-                     file, most > 1 ? ", or one for each key" : "");
+            snprintf(why, why_size,
+                     "%s does not hold a key; write one line of base64 into it%s", file,
+                     most > 1 ? ", or two, a primary and a secondary key" : "");
     }
     if (r < 0)
         OPENSSL_cleanse(keys, most * sizeof(*keys));

@@ -133,6 +133,11 @@ void names_add(struct names *names, const char *name);
 const char *names_advice(const struct names *names, const char *wrong, char *text, size_t size);
 bool id_is_good(const char *id, size_t most); /* [A-Za-z0-9._:-], 1 to `most` */
 
+/* A name or an address, without brackets, port or scheme. */
+bool host_is_good(const char *host);
+/* "host:port" or "[v6]:port" taken apart; `port` keeps its value where none is written. */
+bool host_split(const char *text, char *host, size_t size, uint16_t *port);
+
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* ---- the parts of a site ---- */

@@ -123,14 +123,20 @@ static void read_tcp(struct reader *reader, const struct setting *group,
                      struct line_config *line)
 {
     static const char *const foreign[] = {"baud", "mode", "rs485", "broadcast_ms", NULL};
+    const struct setting *host = setting_find(group, "host");
 
     line->settings.tcp_port = 502;
     line->timeout_us = 1000000;
     line->retries = 1;
     refuse_keys(reader, group, "TCP", foreign);
     read_known(reader, group, tcp_keys, COUNT_OF(tcp_keys), line);
-    if (!setting_find(group, "host"))
+    if (!host)
         report(reader, group->place, "host is missing; write host = \"192.0.2.10\";");
+    else if (line->host && !host_is_good(line->host))
+        report(reader, host->place,
+               "host is \"%.100s\"; write a name or an address alone, such as \"192.0.2.10\"; "
+               "the port stands in port = 502",
+               line->host);
 }
 
 static const struct adapter *read_adapter(struct reader *reader, const struct setting *group)
@@ -211,6 +217,16 @@ static void check_port(struct reader *reader, const struct setting *group, size_
             report(reader, setting ? setting->place : group->place,
                    "the port is the one of line \"%s\"; one port is one line",
                    other->name ? other->name : "?");
+    }
+    for (size_t i = 0; line->host && i < index; i++) {
+        const struct line_config *other = &reader->site->lines[i];
+
+        if (other->host && strcasecmp(other->host, line->host) == 0 &&
+            other->settings.tcp_port == line->settings.tcp_port)
+            warn(reader, group->place,
+                 "the endpoint is the one of line \"%s\"; requests then come to it side by "
+                 "side, so put the devices on one line unless it is made for that",
+                 other->name ? other->name : "?");
     }
 }
 

@@ -1,12 +1,11 @@
 /*
- * The links: MQTT broker, IoT Hub, the local API.
+ * The links: MQTT broker and IoT Hub.
  */
 #include "site/config.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #define BROKER(name, type, ...)                                                                \
     {                                                                                          \
@@ -16,12 +15,6 @@
     {                                                                                          \
 #name, type, offsetof(struct iothub_config, name), __VA_ARGS__                         \
     }
-#define API(name, type)                                                                        \
-    {                                                                                          \
-#name, type, offsetof(struct api_config, name), 0, 0                                   \
-    }
-
-enum { SOCKET_PATH_MOST = sizeof(((struct sockaddr_un *)0)->sun_path) - 1 };
 
 static const struct key broker_keys[] = {
     BROKER(url, KEY_TEXT, 0, 0),
@@ -58,55 +51,6 @@ static const struct key dps_keys[] = {
     {"scope", KEY_TEXT, offsetof(struct iothub_config, dps_scope), 0, 0},
 };
 
-static const struct key api_keys[] = {API(socket, KEY_PATH), {"https", KEY_OTHER, 0, 0, 0}};
-
-static const struct key https_keys[] = {
-    API(listen, KEY_TEXT),
-    API(host, KEY_TEXT),
-    API(cert_file, KEY_PATH),
-    API(key_file, KEY_PATH),
-    API(metrics_token_file, KEY_PATH),
-    {"policies", KEY_OTHER, 0, 0, 0},
-};
-
-static const struct key policy_keys[] = {
-    {"name", KEY_TEXT, offsetof(struct policy_config, name), 0, 0},
-    {"key_file", KEY_PATH, offsetof(struct policy_config, key_file), 0, 0},
-    {"rights", KEY_OTHER, 0, 0, 0},
-};
-
-static const struct {
-    const char *name;
-    enum right right;
-} rights[] = {
-    {"read", RIGHT_READ}, {"call", RIGHT_CALL}, {"job", RIGHT_JOB}, {"twin", RIGHT_TWIN}};
-
-/* "host:port" or "[v6]:port" taken apart; `port` keeps its value where none is written. */
-static bool split_host(const char *text, char *host, size_t size, uint16_t *port)
-{
-    const char *from = *text == '[' ? text + 1 : text;
-    size_t length = strcspn(from, *text == '[' ? "]" : ":");
-    const char *rest = from + length;
-    unsigned long number;
-    char *end;
-
-    if (*text == '[' && *rest++ != ']')
-        return false;
-    if (length == 0 || length >= size || strcspn(from, " \t/@?#") < length)
-        return false;
-    memcpy(host, from, length);
-    host[length] = '\0';
-    if (*rest == '\0')
-        return true;
-    if (rest[0] != ':' || rest[1] < '0' || rest[1] > '9')
-        return false;
-    number = strtoul(rest + 1, &end, 10);
-    if (*end != '\0' || number == 0 || number > 65535)
-        return false;
-    *port = (uint16_t)number;
-    return true;
-}
-
 static void read_url(struct reader *reader, const struct setting *setting,
                      struct broker_config *broker)
 {
@@ -122,7 +66,7 @@ static void read_url(struct reader *reader, const struct setting *setting,
     broker->tls = strncmp(broker->url, "mqtts://", 8) == 0;
     broker->port = broker->tls ? 8883 : 1883;
     if ((!broker->tls && strncmp(broker->url, "mqtt://", 7) != 0) || !rest ||
-        !split_host(rest + 3, host, sizeof(host), &broker->port)) {
+        !host_split(rest + 3, host, sizeof(host), &broker->port)) {
         report(reader, setting->place,
                "url is \"%.200s\"; write mqtt://HOST:PORT, or mqtts://HOST:PORT with TLS",
                broker->url);
@@ -159,10 +103,14 @@ static void check_broker_files(struct reader *reader, const struct setting *grou
         check_secret(reader, password, &broker->password_file);
     if (key)
         check_secret(reader, key, &broker->key_file);
-    if (ca)
+    if (ca) {
         check_public(reader, ca, broker->ca_file);
-    if (cert)
+        broker->ca_place = ca->place;
+    }
+    if (cert) {
         check_public(reader, cert, broker->cert_file);
+        broker->cert_place = cert->place;
+    }
     if (any && broker->host && !broker->tls)
         report(reader, any->place, "%s is given for a url without TLS; write mqtts:// in url",
                any->name);
@@ -259,6 +207,8 @@ static void check_iothub_files(struct reader *reader, const struct setting *grou
         check_public(reader, cert, iothub->cert_file);
     if (ca)
         check_public(reader, ca, iothub->ca_file);
+    iothub->key_place = (key ? key : group)->place;
+    iothub->ca_place = (ca ? ca : group)->place;
 }
 
 void read_iothub(struct reader *reader, const struct setting *group)
@@ -295,125 +245,11 @@ void read_iothub(struct reader *reader, const struct setting *group)
         report(reader, setting_find(group, "host")->place,
                "host is a connection string; write what stands after HostName= here, and the "
                "key into a file that key_file names");
+    else if (iothub->host && !host_is_good(iothub->host))
+        report(reader, setting_find(group, "host")->place,
+               "host is \"%.100s\"; write the hub's name alone, such as "
+               "\"contoso.azure-devices.net\"",
+               iothub->host);
     check_iothub_auth(reader, group, iothub);
     check_iothub_files(reader, group, iothub);
-}
-
-static void read_right(struct reader *reader, const struct setting *setting,
-                       struct policy_config *policy)
-{
-    struct names names = {.count = 0};
-    char advice[120];
-
-    if (!setting_is(reader, setting, SETTING_TEXT, "a right in quotes, such as \"read\""))
-        return;
-    for (size_t i = 0; i < COUNT_OF(rights); i++) {
-        if (strcmp(rights[i].name, setting->text) == 0) {
-            policy->rights |= rights[i].right;
-            return;
-        }
-        names_add(&names, rights[i].name);
-    }
-    report(reader, setting->place, "unknown right \"%.40s\"; %s", setting->text,
-           names_advice(&names, setting->text, advice, sizeof(advice)));
-}
-
-static void read_policy(struct reader *reader, const struct setting *group, size_t index)
-{
-    struct api_config *api = &reader->site->api;
-    struct policy_config *policy = &api->policies[index];
-    const struct setting *list = setting_find(group, "rights");
-    const struct setting *key = setting_find(group, "key_file");
-
-    group_read(reader, group, policy_keys, COUNT_OF(policy_keys), policy);
-    if (!setting_find(group, "name") || !key || !list)
-        report(reader, group->place, "a policy needs name, key_file and rights; %s is missing",
-               !list  ? "rights"
-               : !key ? "key_file"
-                      : "name");
-    for (size_t i = 0; policy->name && i < index; i++) {
-        if (api->policies[i].name && strcmp(api->policies[i].name, policy->name) == 0)
-            report(reader, group->place, "a second policy \"%.60s\"; give it another name",
-                   policy->name);
-    }
-    if (key)
-        check_secret(reader, key, &policy->key_file);
-    if (!list)
-        return;
-    if (list->kind != SETTING_LIST)
-        (void)setting_is(reader, list, SETTING_ARRAY,
-                         "an array such as [ \"read\", \"call\" ]");
-    for (size_t i = 0; i < list->count; i++)
-        read_right(reader, &list->items[i], policy);
-    if ((list->kind == SETTING_ARRAY || list->kind == SETTING_LIST) && list->count == 0)
-        report(reader, list->place, "rights is empty; write some of read, call, job, twin");
-}
-
-static void read_policies(struct reader *reader, const struct setting *list)
-{
-    struct api_config *api = &reader->site->api;
-
-    if (!setting_is(reader, list, SETTING_LIST, "a list ( { ... }, { ... } )"))
-        return;
-    api->policies = reader_items(reader, list->count, sizeof(*api->policies));
-    if (!api->policies)
-        return;
-    api->policy_count = list->count;
-    for (size_t i = 0; i < list->count; i++) {
-        if (setting_is(reader, &list->items[i], SETTING_GROUP, "a group { }"))
-            read_policy(reader, &list->items[i], i);
-    }
-}
-
-static void read_https(struct reader *reader, const struct setting *group)
-{
-    static const char *const needed[] = {"listen", "host", "cert_file", "key_file", "policies"};
-    struct api_config *api = &reader->site->api;
-    const struct setting *setting;
-    uint16_t port = 0;
-    char host[254];
-
-    reader_about(reader, "api.https: ");
-    if (!setting_is(reader, group, SETTING_GROUP, "a group { }"))
-        return;
-    api->https = true;
-    group_read(reader, group, https_keys, COUNT_OF(https_keys), api);
-    for (size_t i = 0; i < COUNT_OF(needed); i++) {
-        if (!setting_find(group, needed[i]))
-            report(reader, group->place,
-                   "%s is missing; https needs listen, host, cert_file, "
-                   "key_file and policies",
-                   needed[i]);
-    }
-    setting = setting_find(group, "listen");
-    if (setting && api->listen &&
-        (!split_host(api->listen, host, sizeof(host), &port) || port == 0))
-        report(reader, setting->place,
-               "listen is \"%.100s\"; write ADDRESS:PORT, such as \"0.0.0.0:443\"",
-               api->listen);
-    if ((setting = setting_find(group, "cert_file")))
-        check_public(reader, setting, api->cert_file);
-    if ((setting = setting_find(group, "key_file")))
-        check_secret(reader, setting, &api->key_file);
-    if ((setting = setting_find(group, "metrics_token_file")))
-        check_secret(reader, setting, &api->metrics_token_file);
-    if ((setting = setting_find(group, "policies")))
-        read_policies(reader, setting);
-}
-
-void read_api(struct reader *reader, const struct setting *group)
-{
-    const struct setting *setting;
-
-    reader_about(reader, "api: ");
-    if (!setting_is(reader, group, SETTING_GROUP, "a group { }"))
-        return;
-    group_read(reader, group, api_keys, COUNT_OF(api_keys), &reader->site->api);
-    setting = setting_find(group, "socket");
-    if (setting && reader->site->api.socket &&
-        strlen(reader->site->api.socket) > SOCKET_PATH_MOST)
-        report(reader, setting->place, "socket is longer than %d bytes; choose a shorter path",
-               SOCKET_PATH_MOST);
-    if ((setting = setting_find(group, "https")))
-        read_https(reader, setting);
 }

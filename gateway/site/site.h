@@ -160,11 +160,13 @@ struct broker_config {
     char *ca_file, *cert_file, *key_file; /* NULL: not set */
     unsigned keepalive_s, session_expiry_s, method_timeout_s;
     bool methods; /* single method calls are taken from this link */
+    struct place ca_place, cert_place;
 };
 
 struct policy_config {
     char *name, *key_file;
     unsigned rights; /* bits of enum right */
+    struct place key_place;
 };
 enum right { RIGHT_READ = 1, RIGHT_CALL = 2, RIGHT_JOB = 4, RIGHT_TWIN = 8 };
 
@@ -174,6 +176,7 @@ struct api_config {
     char *listen, *host, *cert_file, *key_file, *metrics_token_file;
     struct policy_config *policies;
     size_t policy_count;
+    struct place listen_place, cert_place, token_place;
 };
 
 /* Read and checked here, used by the link to IoT Hub. */
@@ -182,7 +185,7 @@ struct iothub_config {
     uint16_t port;
     unsigned connect_per_s, method_timeout_s, token_life_s;
     bool disconnect_offline, telemetry;
-    struct place telemetry_place;
+    struct place telemetry_place, key_place, ca_place;
 };
 
 struct store_config {

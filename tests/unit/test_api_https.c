@@ -80,7 +80,8 @@ static int open_secure(void **state)
     write_text(secure->policy_key, key_text);
     secure->port = free_port();
     snprintf(secure->listen, sizeof(secure->listen), "127.0.0.1:%d", secure->port);
-    secure->policy = (struct policy_config){secure->name, secure->policy_key, RIGHT_READ};
+    secure->policy = (struct policy_config){
+        .name = secure->name, .key_file = secure->policy_key, .rights = RIGHT_READ};
     secure->site = *site_of_one();
     secure->site.api = (struct api_config){.https = true,
                                            .listen = secure->listen,
