@@ -62,6 +62,7 @@ static void connection_free(struct connection *connection)
     door->connection_count--;
     event_free(connection->deadline);
     evbuffer_remove_cb(bufferevent_get_input(connection->stream), on_input, connection);
+    library_unwatch(connection);
     bufferevent_decref(connection->stream);
     free(connection);
     resume(door);
@@ -188,6 +189,7 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
     bufferevent_incref(connection->stream);
     bufferevent_setwatermark(connection->stream, EV_READ, 0, API_BODY_MOST + API_HEADERS_MOST);
     evbuffer_add_cb(bufferevent_get_input(connection->stream), on_input, connection);
+    library_watch(connection);
     connection->next = api->connections;
     api->connections = connection;
     set_deadline(connection, request_ms(connection->api));

@@ -56,18 +56,34 @@ static void tracking_id(struct api *api, char *text, size_t size)
              ++api->errors, stamp);
 }
 
-static void send_error(struct exchange *exchange, int status, const char *code,
-                       const char *message)
+static json_t *error_json(struct api *api, const char *message)
 {
     char tracking[96];
 
-    tracking_id(exchange->api, tracking, sizeof(tracking));
+    tracking_id(api, tracking, sizeof(tracking));
+    return json_pack("{s:s,s:s}", "Message", message, "ExceptionMessage", tracking);
+}
+
+static void send_error(struct exchange *exchange, int status, const char *code,
+                       const char *message)
+{
     exchange_header(exchange, "iothub-errorcode", code);
     if (status == 429 || status == 503)
         exchange_header(exchange, "Retry-After", "10");
-    exchange_send_json(
-        exchange, status,
-        json_pack("{s:s,s:s}", "Message", message, "ExceptionMessage", tracking));
+    exchange_send_json(exchange, status, error_json(exchange->api, message));
+}
+
+char *api_error_body(struct api *api, const char *code, const char *text)
+{
+    char message[TEXT_MOST + 100];
+    json_t *json;
+    char *body;
+
+    snprintf(message, sizeof(message), "ErrorCode:%s;%s", code, text);
+    json = error_json(api, message);
+    body = json ? json_text(json) : NULL;
+    json_decref(json);
+    return body;
 }
 
 /* Cut text may end inside a character; what is no UTF-8 would make no JSON at all. */

@@ -66,6 +66,7 @@ struct connection {
     bool reading;              /* a request has begun to come in */
     bool answering;            /* a request has come whole; until its answer has left */
     bool held;                 /* its peer has as many as it may: nothing is read from it yet */
+    bool shut;                 /* evhttp itself refused what came, and nothing follows */
     int64_t since_us;          /* when it began to read, or to rest */
     struct exchange *exchange; /* waiting for the engine, or watching; else NULL */
 };
@@ -147,6 +148,10 @@ void connection_slow(struct connection *connection, unsigned ms);
 void connection_hold(struct connection *connection);
 void connection_let_in(struct connection *connection);
 
+/* --- api_library.c: what evhttp answers by itself, in the API's own form --- */
+void library_watch(struct connection *connection);
+void library_unwatch(struct connection *connection);
+
 /* --- api_places.c: who has a place at a door when there are few --- */
 bool door_is_full(const struct door *door);
 /* A new connection over HTTPS is let in, or held where its peer has as many as it may. */
@@ -222,6 +227,8 @@ void exchange_send_outcome(struct exchange *exchange, int status, const char *pa
 __attribute__((format(printf, 4, 5))) void exchange_refuse(struct exchange *exchange,
                                                            int status, const char *code,
                                                            const char *format, ...);
+/* An error's body, for free(); NULL: no memory. */
+char *api_error_body(struct api *api, const char *code, const char *text);
 /* One of ours in the hub's words. */
 void exchange_refuse_code(struct exchange *exchange, enum code code, const char *text);
 void exchange_refuse_memory(struct exchange *exchange);

@@ -1,8 +1,10 @@
 #include "links/api_internal.h"
 
+#include <event2/keyvalq_struct.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/queue.h>
 
 struct route {
     unsigned methods;
@@ -141,6 +143,16 @@ static void refuse_route(struct exchange *exchange, bool known, unsigned allowed
     exchange_refuse(exchange, 405, "MethodNotAllowed", "this route takes %s", allow);
 }
 
+static bool body_is_taken(struct exchange *exchange)
+{
+    if (exchange->body_size <= REQUEST_JSON_MOST)
+        return true;
+    exchange_refuse(exchange, 413, "MessageTooLarge",
+                    "the body has %zu bytes; at most %d are taken", exchange->body_size,
+                    REQUEST_JSON_MOST);
+    return false;
+}
+
 static void dispatch(struct exchange *exchange)
 {
     unsigned allowed = 0;
@@ -152,13 +164,33 @@ static void dispatch(struct exchange *exchange)
         known = true;
         allowed |= routes[i].methods;
         if (routes[i].methods & exchange->method) {
-            if (access_allows(exchange, routes[i].right))
+            if (access_allows(exchange, routes[i].right) && body_is_taken(exchange))
                 routes[i].handle(exchange);
             return;
         }
     }
     if (access_allows(exchange, RIGHT_READ)) /* strangers do not learn what there is */
         refuse_route(exchange, known, allowed);
+}
+
+/* Nobody before us may see the body end elsewhere, and take for another request what we take
+   for its rest (RFC 9112, 6.3): evhttp believes the first Content-Length, and knows no encoding
+   but chunked. NULL when all is well. */
+static const char *odd_framing(struct evhttp_request *http)
+{
+    const struct evkeyvalq *headers = evhttp_request_get_input_headers(http);
+    const char *length = evhttp_find_header(headers, "Content-Length");
+    const struct evkeyval *each;
+
+    TAILQ_FOREACH(each, headers, next)
+    {
+        if (strcasecmp(each->key, "Content-Length") == 0 && strcmp(each->value, length) != 0)
+            return "Content-Length is there twice";
+        if (strcasecmp(each->key, "Transfer-Encoding") == 0 &&
+            strcasecmp(each->value, "chunked") != 0)
+            return "the only Transfer-Encoding that is understood is chunked";
+    }
+    return NULL;
 }
 
 /* Cut where it is longer than any token's: such a one covers it by its beginning, or not. */
@@ -174,9 +206,15 @@ static void path_text(struct exchange *exchange, char *text, size_t size)
 
 void api_route(struct exchange *exchange)
 {
+    const char *odd = odd_framing(exchange->http);
     char path[PATH_TEXT_MOST];
     const char *version;
 
+    if (odd) {
+        exchange_header(exchange, "Connection", "close");
+        exchange_refuse(exchange, 400, "ArgumentInvalid", "%s", odd);
+        return;
+    }
     exchange->method = method_of(exchange->http);
     if (http_target_parse(&exchange->target, evhttp_request_get_uri(exchange->http)) != 0) {
         exchange_refuse(exchange, 400, "ArgumentInvalid", "the path or query is malformed");
