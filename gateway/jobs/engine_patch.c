@@ -25,7 +25,7 @@ int patch_take(struct engine *engine, struct task *task)
 
     if (action->tags)
         r = take_tags(engine, task->device, action->tags);
-    if (r == 0 && json_is_object(action->arguments))
+    if (r == 0 && json_object_size(action->arguments) > 0) /* tags alone are no new version */
         r = twin_patch_desired(twin, action->arguments);
     /* Acknowledged by the number that the broker's back end knows, where it gave one. IoT Hub's
        own number stands beside the gateway's, for the hub alone. */
@@ -236,12 +236,15 @@ json_t *patch_payload(const struct task *task, enum code *code, char *text, size
     return payload;
 }
 
-static json_t *held_value(const struct property_end *end)
+/* What the device holds after it; what never went to the wire left it as it was. */
+static json_t *held_value(const struct twin *twin, const struct property_end *end)
 {
     struct value_error error;
 
+    bool left = !end->result || end->result->result == RESULT_NOT_SENT;
     if (!end->result || !end->result->holds.known)
-        return NULL;
+        return left ? json_incref((json_t *)(uintptr_t)twin_known_value(twin, end->path))
+                    : NULL;
     const struct reading *holds = &end->result->holds;
     return value_decode(end->point, holds->long_words ? holds->long_words : holds->words,
                         &error);
@@ -293,8 +296,8 @@ static void acknowledge_all(const struct patch_end *end, const json_t *patch,
         } else if (json_is_object(value) && profile_has_below(end->profile, path)) {
             acknowledge_all(end, value, path);
         } else {
-            twin_acknowledge(end->twin, path, NULL, code_status(end->code), end->version,
-                             end->text);
+            twin_acknowledge(end->twin, path, twin_known_value(end->twin, path),
+                             code_status(end->code), end->version, end->text);
             twin_acknowledge_hub(end->twin, path, hub_version(end->request));
         }
     }
@@ -343,7 +346,7 @@ bool patch_acknowledge(struct engine *engine, struct task *task, const char *tex
         calloc(plan->result_count + plan->refusal_count + 1, sizeof(*ends));
     size_t count = ends ? ends_of(task, ends) : 0;
     for (size_t i = 0; i < count; i++) {
-        json_t *value = held_value(&ends[i]);
+        json_t *value = held_value(twin, &ends[i]);
 
         if (ends[i].code != CODE_SUPERSEDED) { /* the newer one acknowledges it */
             twin_acknowledge(twin, ends[i].path, value, ends[i].status, task->version,

@@ -10,6 +10,7 @@
 #include "jobs/condition.h"
 #include "jobs/engine.h"
 #include "jobs/run.h"
+#include "jobs/timetext.h"
 #include "lines/health.h"
 #include "lines/poll_plan.h"
 #include "lines/turn.h"
@@ -575,11 +576,22 @@ json_t *device_row(struct engine *engine, const struct query *query, size_t devi
 json_t *fold_devices(struct engine *engine, const struct query *query); /* NULL: no memory */
 
 /* engine_select.c */
+enum { ETAG_SIZE = 16 };
 struct select {
     const struct engine *engine;
     size_t device;
+    char etag[ETAG_SIZE], heard[TIMETEXT_SIZE]; /* what was looked up; valid until the next */
 };
 struct condition_value select_lookup(void *ctx, const struct condition_path *path);
 const json_t *device_tags(const struct engine *engine, size_t device);
+
+/* --- engine_view.c --- */
+void view_put_time(json_t *object, const char *key, int64_t ms); /* 0: unknown, left out */
+
+/* --- engine_identity.c: what the hub knows of a device beside its properties --- */
+void identity_put_device(json_t *object, const struct engine *engine, size_t index);
+void identity_put_twin(json_t *object, const struct engine *engine, size_t index);
+struct condition_value identity_lookup(struct select *select,
+                                       const struct condition_path *path);
 
 #endif

@@ -37,8 +37,7 @@ static struct condition_value properties(const struct twin *twin,
 
 struct condition_value select_lookup(void *ctx, const struct condition_path *path)
 {
-    const struct select *select = ctx;
-    const struct device *device = &select->engine->site->devices[select->device];
+    struct select *select = ctx;
     const struct device_state *state = &select->engine->devices[select->device];
     const char *root = path->segments[0].name;
 
@@ -48,16 +47,5 @@ struct condition_value select_lookup(void *ctx, const struct condition_path *pat
         return condition_value_at(device_tags(select->engine, select->device), path, 1);
     if (strcmp(root, "properties") == 0)
         return properties(&state->twin, path);
-    if (path->count > 1)
-        return condition_value_string(NULL);
-    if (strcmp(root, "deviceId") == 0)
-        return condition_value_string(device->id);
-    if (strcmp(root, "connectionState") == 0)
-        return condition_value_string(state->health == HEALTH_ONLINE ? "Connected"
-                                                                     : "Disconnected");
-    if (strcmp(root, "status") == 0)
-        return condition_value_string("enabled");
-    if (strcmp(root, "version") == 0)
-        return number((double)(state->twin.desired_version + state->twin.tags_version - 1));
-    return condition_value_string(NULL);
+    return identity_lookup(select, path);
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void put_time(json_t *object, const char *key, int64_t ms)
+void view_put_time(json_t *object, const char *key, int64_t ms)
 {
     char text[TIMETEXT_SIZE];
 
@@ -55,12 +55,12 @@ static json_t *job_json(const struct engine *engine, const struct job *job)
     json_object_set_new(object, "jobId", json_string(job->id));
     if (job->request->query)
         json_object_set_new(object, "queryCondition", json_string(job->request->query));
-    put_time(object, "createdTime", job->created_ms);
-    put_time(object, "startTime",
-             job->started_ms           ? job->started_ms
-             : job->request->has_start ? job->request->start_ms
-                                       : 0);
-    put_time(object, "endTime", job->ended_ms);
+    view_put_time(object, "createdTime", job->created_ms);
+    view_put_time(object, "startTime",
+                  job->started_ms           ? job->started_ms
+                  : job->request->has_start ? job->request->start_ms
+                                            : 0);
+    view_put_time(object, "endTime", job->ended_ms);
     json_object_set_new(object, "maxExecutionTimeInSeconds",
                         json_integer(job->request->max_execution_s));
     json_object_set_new(object, "type", json_string(job_type_name(job)));
@@ -93,8 +93,8 @@ json_t *engine_share_json(const struct engine *engine, const char *job_id)
         json_pack("{s:s, s:s, s:s, s:s, s:o}", "gatewayId", engine->site->id, "jobId", job->id,
                   "type", job_type_name(job), "status", job_status_name(job->status),
                   "deviceJobStatistics", statistics_json(job));
-    put_time(share, "startTime", job->started_ms);
-    put_time(share, "endTime", job->ended_ms);
+    view_put_time(share, "startTime", job->started_ms);
+    view_put_time(share, "endTime", job->ended_ms);
     if (job->code != CODE_NONE)
         json_object_set_new(
             share, "error",
@@ -111,18 +111,6 @@ static const char *health_text(const struct device_state *state)
                                              : "unknown";
 }
 
-static void put_identity(json_t *object, const struct engine *engine, size_t index)
-{
-    const struct device_state *state = &engine->devices[index];
-
-    json_object_set_new(object, "deviceId", json_string(engine->site->devices[index].id));
-    json_object_set_new(object, "status", json_string("enabled"));
-    json_object_set_new(
-        object, "connectionState",
-        json_string(state->health == HEALTH_ONLINE ? "Connected" : "Disconnected"));
-    put_time(object, "lastActivityTime", state->heard_ms);
-}
-
 static json_t *device_json(struct engine *engine, size_t index)
 {
     const struct device *device = &engine->site->devices[index];
@@ -133,9 +121,9 @@ static json_t *device_json(struct engine *engine, size_t index)
                   "unit", device->unit, "profile", engine->site->profiles[device->profile].name,
                   "state", health_text(state));
 
-    put_identity(object, engine, index);
-    put_time(own, "since", state->since_ms);
-    put_time(own, "lastContact", state->heard_ms);
+    identity_put_device(object, engine, index);
+    view_put_time(own, "since", state->since_ms);
+    view_put_time(own, "lastContact", state->heard_ms);
     if (state->claimed_by)
         json_object_set_new(own, "claimedBy", json_string(state->claimed_by));
     if (state->last_outcome)
@@ -172,42 +160,16 @@ static json_t *section_json(const json_t *section, int64_t version)
     return copy;
 }
 
-/* The hub's etag: base64 of an eight byte counter, big-endian. */
-static void write_etag(char text[16], uint64_t version)
-{
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    unsigned char bytes[9] = {0};
-
-    for (int i = 0; i < 8; i++)
-        bytes[i] = (unsigned char)(version >> (56 - 8 * i));
-    for (size_t i = 0; i < 3; i++) {
-        unsigned group =
-            (unsigned)bytes[3 * i] << 16 | (unsigned)bytes[3 * i + 1] << 8 | bytes[3 * i + 2];
-
-        for (int j = 0; j < 4; j++)
-            text[4 * i + j] = digits[(group >> (18 - 6 * j)) & 63];
-    }
-    text[11] = '=';
-    text[12] = '\0';
-}
-
 json_t *engine_twin_json(struct engine *engine, const char *device_id)
 {
     size_t index = site_device(engine->site, device_id);
-    char etag[16];
 
     if (index == SITE_NONE)
         return NULL;
     const struct twin *twin = &engine->devices[index].twin;
     json_t *object = json_object();
-    int64_t version = twin->desired_version + twin->tags_version - 1;
 
-    put_identity(object, engine, index);
-    write_etag(etag, (uint64_t)version);
-    json_object_set_new(object, "etag", json_string(etag));
-    json_object_set_new(object, "version", json_integer(version));
-    json_object_set_new(object, "authenticationType", json_string("sas"));
+    identity_put_twin(object, engine, index);
     json_object_set_new(object, "tags", json_deep_copy(device_tags(engine, index)));
     json_object_set_new(
         object, "properties",
@@ -254,6 +216,6 @@ json_t *engine_status_json(struct engine *engine, struct moment now)
         (json_int_t)active, "store", "kind", "memory", "made", (json_int_t)engine->number,
         "safe", (json_int_t)engine->safe, "outbox", "untold", (json_int_t)engine->untold,
         "forgotten", (json_int_t)engine->unheard);
-    put_time(status, "since", engine->since_ms);
+    view_put_time(status, "since", engine->since_ms);
     return status;
 }

@@ -79,6 +79,7 @@ enum fault {
     FAULT_FORMAT,    /* no JSON at all */
     FAULT_MISSING,   /* something is not there */
     FAULT_TYPE,      /* a type of job that nobody knows */
+    FAULT_ETAG,      /* a job for one state of a twin alone */
 };
 
 struct refusal {

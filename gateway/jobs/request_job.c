@@ -126,22 +126,6 @@ static int read_method(struct request *request, const json_t *root, struct refus
     return request->action.method && request->document ? 0 : -ENOMEM;
 }
 
-/* A client that sends back a whole twin sends its bookkeeping along. */
-static int read_properties(json_t **ret, json_t *from)
-{
-    json_t *copy = json_copy(from);
-    const char *name;
-    json_t *value;
-    void *next;
-
-    if (!copy)
-        return -ENOMEM;
-    json_object_foreach_safe(copy, next, name, value) if (name[0] == '$')
-        json_object_del(copy, name);
-    *ret = copy;
-    return 0;
-}
-
 /* A document that no twin can hold is refused whole, before any device has a part of it. */
 static int check_limits(const json_t *patch, const char *name, bool tags,
                         struct refusal *refusal)
@@ -166,8 +150,9 @@ static int read_update(struct request *request, const json_t *root, struct refus
     if (!json_is_object(update))
         return REFUSE(refusal, "updateTwin is no object; it has properties.desired");
     if (etag && (!json_is_string(etag) || strcmp(json_string_value(etag), "*") != 0))
-        return REFUSE(refusal, "updateTwin.etag is not \"*\"; a job updates twins whatever "
-                               "their etag is");
+        return REFUSE_AS(FAULT_ETAG, refusal,
+                         "updateTwin.etag is not \"*\"; a job updates twins whatever their "
+                         "etag is");
     if (!properties && member(update, "desired"))
         return REFUSE(refusal, "updateTwin.desired stands outside of properties; the path is "
                                "updateTwin.properties.desired");
@@ -180,8 +165,9 @@ static int read_update(struct request *request, const json_t *root, struct refus
     if (!desired && !tags)
         return REFUSE(refusal, "updateTwin changes nothing; it has neither properties.desired "
                                "nor tags");
-    if ((desired && read_properties(&action->arguments, desired) < 0) ||
-        (tags && read_properties(&action->tags, tags) < 0))
+    /* A client that sends back a whole twin sends its bookkeeping along. */
+    if ((desired && twin_without_system(&action->arguments, desired) < 0) ||
+        (tags && twin_without_system(&action->tags, tags) < 0))
         return -ENOMEM;
     int r = check_limits(action->arguments, "properties.desired", false, refusal);
     if (r == 0)

@@ -21,6 +21,9 @@ static const struct spelling job_types[] = {
     {"scheduleUpdateTwin", "scheduleUpdateTwin"},
     {"scheduledUpdateTwin", "scheduleUpdateTwin"},
     {"scheduleTwinUpdate", "scheduleUpdateTwin"},
+    {"unknown", "unknown"}, /* other kinds of the hub's, of which there are none here */
+    {"export", "export"},
+    {"import", "import"},
     {NULL, NULL},
 };
 
@@ -35,6 +38,7 @@ static const struct spelling job_statuses[] = {
     {"failed", "failed"},
     {"cancelled", "cancelled"},
     {"canceled", "cancelled"},
+    {"unknown", "unknown"}, /* which no job is */
     {NULL, NULL},
 };
 
@@ -82,10 +86,12 @@ static void refuse_document(struct exchange *exchange, const struct refusal *ref
     static const char *const names[] = {[FAULT_VALUE] = "ArgumentInvalid",
                                         [FAULT_FORMAT] = "IotHubFormatError",
                                         [FAULT_MISSING] = "ArgumentNull",
-                                        [FAULT_TYPE] = "GenericBadRequest"};
+                                        [FAULT_TYPE] = "GenericBadRequest",
+                                        [FAULT_ETAG] = "PreconditionFailed"};
+    int status = refusal->fault == FAULT_ETAG ? 412 : 400;
 
     if (refusal->code == CODE_BAD_REQUEST)
-        exchange_refuse(exchange, 400, names[refusal->fault], "%s", refusal->text);
+        exchange_refuse(exchange, status, names[refusal->fault], "%s", refusal->text);
     else
         exchange_refuse_code(exchange, refusal->code, refusal->text);
 }
@@ -226,7 +232,8 @@ void post_query(struct exchange *exchange)
     if (!exchange_read_json(exchange, &body))
         return;
     if (json_unpack(body, "{s:s}", "query", &text) < 0) {
-        exchange_refuse(exchange, 400, "ArgumentNull",
+        exchange_refuse(exchange, 400,
+                        json_object_get(body, "query") ? "ArgumentInvalid" : "ArgumentNull",
                         "{\"query\": \"SELECT * FROM ...\"} is "
                         "wanted");
         json_decref(body);

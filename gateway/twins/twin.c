@@ -31,24 +31,30 @@ void twin_deinit(struct twin *twin)
 
 struct weight {
     size_t bytes;
+    bool in_list;
     char why[160];
 };
 
 static bool key_is_bad(const char *key)
 {
     for (const char *c = key; *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == '.' || *c == ' ' || (*c == '$' && key[0] != '$'))
+        if ((unsigned char)*c < 0x20 || *c == '.' || *c == ' ' || *c == '$')
             return true;
     }
     return strlen(key) > KEY_MOST || !*key;
 }
 
-/* Counts as the hub does: keys and strings by bytes, numbers 8, booleans 4. */
+/* Counts as the hub does: keys and strings by bytes, numbers 8, booleans 4; what a twin's
+   section has at its top for itself ($version, $metadata), nothing. */
 static bool weigh(const json_t *value, unsigned depth, struct weight *weight)
 {
     const char *key;
     json_t *member;
 
+    if (weight->in_list && json_is_null(value)) { /* nothing there can be deleted by it */
+        snprintf(weight->why, sizeof(weight->why), "a null stands in a list");
+        return false;
+    }
     if (depth > DEPTH_MOST) {
         snprintf(weight->why, sizeof(weight->why), "it is nested deeper than %d", DEPTH_MOST);
         return false;
@@ -56,7 +62,7 @@ static bool weigh(const json_t *value, unsigned depth, struct weight *weight)
     if (json_is_object(value)) {
         json_object_foreach((json_t *)(uintptr_t)value, key, member)
         {
-            if (key[0] == '$')
+            if (key[0] == '$' && depth == 0)
                 continue;
             if (key_is_bad(key)) {
                 snprintf(weight->why, sizeof(weight->why),
@@ -70,12 +76,16 @@ static bool weigh(const json_t *value, unsigned depth, struct weight *weight)
                 return false;
         }
     } else if (json_is_array(value)) {
+        bool outer = weight->in_list;
         size_t i;
+
+        weight->in_list = true;
         json_array_foreach(value, i, member)
         {
             if (!weigh(member, depth + 1, weight))
                 return false;
         }
+        weight->in_list = outer;
     } else if (json_is_string(value)) {
         weight->bytes += json_string_length(value);
         if (json_string_length(value) > STRING_MOST) {
@@ -106,6 +116,21 @@ char *twin_refuses(const json_t *patch, bool tags)
                  weight.why) < 0)
         return NULL;
     return text;
+}
+
+int twin_without_system(json_t **ret, const json_t *section)
+{
+    json_t *copy = json_copy((json_t *)(uintptr_t)section);
+    const char *name;
+    json_t *value;
+    void *next;
+
+    if (!copy)
+        return -ENOMEM;
+    json_object_foreach_safe(copy, next, name, value) if (name[0] == '$')
+        json_object_del(copy, name);
+    *ret = copy;
+    return 0;
 }
 
 int twin_merge(json_t *into, const json_t *patch)
@@ -154,10 +179,12 @@ int twin_patch_desired(struct twin *twin, const json_t *patch)
 
 int twin_patch_tags(struct twin *twin, const json_t *patch)
 {
+    json_t *before = json_deep_copy(twin->tags);
     int r = merge_section(&twin->tags, patch);
 
-    if (r == 0)
+    if (r == 0 && !json_equal(before, twin->tags))
         twin->tags_version++;
+    json_decref(before);
     return r;
 }
 
@@ -220,6 +247,13 @@ int twin_forget(struct twin *twin, const char *path)
         return 0;
     twin->reported_version++;
     return set_path(&twin->reported, path, NULL);
+}
+
+const json_t *twin_known_value(const struct twin *twin, const char *path)
+{
+    const json_t *reported = twin->reported ? twin_find(twin->reported, path) : NULL;
+
+    return json_is_object(reported) ? json_object_get(reported, "value") : reported;
 }
 
 size_t twin_weight(const json_t *section)

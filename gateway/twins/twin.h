@@ -35,10 +35,15 @@ char *twin_refuses(const json_t *patch, bool tags);
 
 int twin_patch_desired(struct twin *twin,
                        const json_t *patch); /* 0 or negative errno; new $version */
-int twin_patch_tags(struct twin *twin, const json_t *patch);
+int twin_patch_tags(struct twin *twin, const json_t *patch); /* no new version for no change */
+/* A copy of a section without what its sender may not set ($version, $metadata): 0 or -ENOMEM.
+ */
+int twin_without_system(json_t **ret, const json_t *section);
 /* Acknowledges one desired property: path is dotted; value may be NULL (not known). */
 int twin_acknowledge(struct twin *twin, const char *path, const json_t *value, int ac,
                      int64_t av, const char *ad);
+/* What is reported of a property, acknowledged or polled; borrowed, NULL: nothing. */
+const json_t *twin_known_value(const struct twin *twin, const char *path);
 int twin_report(struct twin *twin, const char *path,
                 const json_t *value); /* a polled value, bare */
 int twin_forget(struct twin *twin,
