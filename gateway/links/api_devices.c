@@ -16,10 +16,22 @@ static bool find_device(struct exchange *exchange)
     return false;
 }
 
+/* All of them, or the first `top`, as some of the hub's clients ask. */
 void get_devices(struct exchange *exchange)
 {
-    exchange_send_json(exchange, 200,
-                       engine_devices_json(exchange->api->settings.engine, NULL));
+    const char *top = http_target_parameter(&exchange->target, "top");
+    size_t most = SIZE_MAX;
+    json_t *devices;
+
+    if (top && *top && http_count_parse(&most, top, API_DEVICES_MOST) != 0) {
+        exchange_refuse(exchange, 400, "ArgumentInvalid", "top is a number from 1 to %d",
+                        API_DEVICES_MOST);
+        return;
+    }
+    devices = engine_devices_json(exchange->api->settings.engine, NULL);
+    while (json_array_size(devices) > most)
+        json_array_remove(devices, json_array_size(devices) - 1);
+    exchange_send_json(exchange, 200, devices);
 }
 
 void get_device(struct exchange *exchange)
@@ -124,21 +136,33 @@ static bool section_refused(struct exchange *exchange, const json_t *section, co
     return true;
 }
 
+/* Without what a client sends back that has read the whole twin. */
+static struct request *patch_new(struct exchange *exchange, const json_t *tags,
+                                 const json_t *desired)
+{
+    json_t *arguments = NULL;
+    struct request *request;
+
+    if (desired && twin_without_system(&arguments, desired) < 0)
+        return NULL;
+    request = call_new(exchange, ACTION_PATCH, arguments ? arguments : json_object());
+    if (request && tags && twin_without_system(&request->action.tags, tags) < 0) {
+        request_free(request);
+        request = NULL;
+    }
+    return request;
+}
+
 static void patch(struct exchange *exchange, json_t *tags, json_t *desired)
 {
-    struct request *request;
+    struct request *request = NULL;
 
     if (section_refused(exchange, tags, "tags") ||
         section_refused(exchange, desired, "properties.desired") || !etag_matches(exchange))
         return;
     exchange->device_id = strdup(exchange->names[0]);
-    request = call_new(exchange, ACTION_PATCH, desired ? json_incref(desired) : json_object());
-    if (!exchange->device_id) {
-        request_free(request);
-        request = NULL;
-    }
-    if (request && tags)
-        request->action.tags = json_incref(tags);
+    if (exchange->device_id)
+        request = patch_new(exchange, tags, desired);
     ask(exchange, WAITING_PATCH, request);
 }
 
@@ -146,10 +170,15 @@ struct sections {
     json_t *tags, *desired; /* borrowed; NULL: not given */
 };
 
-/* Both sections, or one of them; false: it was refused. */
+/* Both sections, or one of them; false: it is answered. */
 static bool read_sections(struct exchange *exchange, json_t *body, struct sections *sections)
 {
     *sections = (struct sections){0};
+    if (json_is_object(body) && json_object_size(body) == 0) { /* nothing, and well said */
+        if (etag_matches(exchange))
+            exchange_send_twin(exchange, exchange->names[0]);
+        return false;
+    }
     if (json_is_object(body)) {
         sections->tags = json_object_get(body, "tags");
         sections->desired = json_object_get(json_object_get(body, "properties"), "desired");

@@ -31,6 +31,7 @@ enum {
     API_PING_S = 15,
     API_CALL_S = 30, /* a call's own time where the caller names none */
     API_PAGE_MOST = 100,
+    API_DEVICES_MOST = 100000, /* that `top` may name */
     API_ADDRESS_SIZE = 48,
 };
 

@@ -20,6 +20,29 @@ static void add_counts(const struct tally *tally, json_t *lines)
     }
 }
 
+/* The ways that requests come in and outcomes go out, those that the site has. */
+static void add_links(const struct api *api, json_t *status)
+{
+    json_t *links = json_object(), *own = json_object();
+    static const char *const names[] = {"broker", "iothub"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        json_t *link = json_object_get(status, names[i]);
+
+        if (link)
+            json_object_set(links, names[i], link);
+    }
+    json_object_set_new(own, "socket", json_string(api->socket));
+    json_object_set_new(own, "connections",
+                        json_integer((json_int_t)api->local.connection_count));
+    if (api->web.http)
+        json_object_set_new(own, "https",
+                            json_pack("{s:s, s:I}", "listen", api->settings.site->api.listen,
+                                      "connections", (json_int_t)api->web.connection_count));
+    json_object_set_new(links, "api", own);
+    json_object_set_new(status, "links", links);
+}
+
 void get_status(struct exchange *exchange)
 {
     const struct api_settings *settings = &exchange->api->settings;
@@ -29,6 +52,8 @@ void get_status(struct exchange *exchange)
         settings->status(settings->ctx, status);
     if (settings->tally)
         add_counts(settings->tally, json_object_get(status, "lines"));
+    if (status)
+        add_links(exchange->api, status);
     exchange_send_json(exchange, 200, status);
 }
 

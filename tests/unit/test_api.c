@@ -23,8 +23,13 @@ static void every_answer_is_json_and_says_so(void **state)
 
 static void the_status_has_what_the_gateway_adds(void **state)
 {
-    assert_string_equal(body_of(get(*state, "/jobgate/v1/status")),
-                        "{\"lines\":[],\"links\":{}}");
+    struct world *world = *state;
+
+    get(world, "/jobgate/v1/status");
+    assert_has(world->text, "{\"lines\":[],\"broker\":{\"connected\":true},\"links\":{");
+    assert_has(world->text,
+               "\"links\":{\"broker\":{\"connected\":true},\"api\":{\"socket\":\"");
+    assert_has(world->text, "\"connections\":1}}}");
 }
 
 static void an_unknown_job_is_the_hubs_job_not_found(void **state)
@@ -163,6 +168,8 @@ static void filters_are_taken_in_every_spelling(void **state)
     assert_string_equal(fake_engine.jobs_status, "cancelled");
     assert_string_equal(fake_engine.jobs_type, "");
     assert_has(get(world, "/jobs/v2/query?jobStatus=done"), "ErrorCode:ArgumentInvalid;");
+    assert_status(get(world, "/jobs/v2/query?jobStatus=Unknown&jobType=Export"), "200");
+    assert_string_equal(fake_engine.jobs_status, "unknown");
 }
 
 static void the_last_page_has_no_continuation_header(void **state)
@@ -291,6 +298,29 @@ static void a_query_tells_its_kind_of_rows(void **state)
     assert_has(post(world, "POST", "/devices/query", "{\"query\":\"SELECT\"}"),
                "ErrorCode:ArgumentInvalid;line 1:");
     assert_has(post(world, "POST", "/devices/query", "[]"), "ErrorCode:ArgumentNull;");
+    assert_has(post(world, "POST", "/devices/query", "{\"query\":5}"),
+               "ErrorCode:ArgumentInvalid;");
+}
+
+static void a_job_for_one_state_of_a_twin_fails_its_precondition(void **state)
+{
+    struct world *world = *state;
+
+    post(world, "PUT", "/jobs/v2/j",
+         "{\"type\":\"scheduleUpdateTwin\",\"queryCondition\":\"*\",\"updateTwin\":{\"etag\":"
+         "\"AAAAAAAAAAE=\",\"tags\":{\"a\":1}}}");
+    assert_status(world->text, "412");
+    assert_has(world->text, "ErrorCode:PreconditionFailed;updateTwin.etag is not");
+    assert_null(world->asked);
+}
+
+static void the_first_devices_may_be_asked_for(void **state)
+{
+    struct world *world = *state;
+
+    assert_string_equal(body_of(get(world, "/devices?top=1")), "[{\"deviceId\":\"room-07\"}]");
+    assert_status(get(world, "/devices?top=0"), "400");
+    assert_status(get(world, "/devices?top=many"), "400");
 }
 
 static void a_foreign_page_may_not_ask_through_a_forwarded_socket(void **state)
@@ -320,6 +350,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         fact(every_answer_is_json_and_says_so),
+        fact(a_job_for_one_state_of_a_twin_fails_its_precondition),
+        fact(the_first_devices_may_be_asked_for),
         fact(a_foreign_page_may_not_ask_through_a_forwarded_socket),
         fact(the_status_has_what_the_gateway_adds),
         fact(an_unknown_job_is_the_hubs_job_not_found),

@@ -137,6 +137,33 @@ static void a_patch_changes_tags_or_desired_properties(void **state)
     assert_null(world->asked);
 }
 
+static void an_empty_patch_is_answered_with_the_twin_as_it_is(void **state)
+{
+    struct world *world = *state;
+
+    assert_status(post(world, "PATCH", "/twins/room-07", "{}"), "200");
+    assert_string_equal(body_of(world->text), "{\"deviceId\":\"room-07\",\"etag\":\"AAAA=\"}");
+    assert_status(
+        exchange_text(world, REQUEST("PATCH /twins/room-07",
+                                     "If-Match: \"B\"\r\nContent-Length: 2\r\n", "{}")),
+        "412");
+    assert_null(world->asked);
+}
+
+static void a_whole_twin_that_comes_back_loses_its_bookkeeping(void **state)
+{
+    struct world *world = *state;
+
+    asked_and_answered(
+        world, "PATCH", "/twins/room-07",
+        "{\"tags\":{\"$x\":1,\"a\":2},\"properties\":{\"desired\":{\"$metadata\":"
+        "{},\"$version\":7,\"sp\":22},\"reported\":{}}}",
+        CODE_STORE_UNAVAILABLE, 507, "{}");
+    assert_int_equal(json_object_size(world->asked->action.tags), 1);
+    assert_int_equal(json_object_size(world->asked->action.arguments), 1);
+    assert_non_null(json_object_get(world->asked->action.arguments, "sp"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +174,8 @@ int main(void)
         fact(a_write_must_write_something),
         fact(a_patch_is_answered_with_the_twin_once_stored),
         fact(a_patch_that_is_refused_is_no_success),
+        fact(an_empty_patch_is_answered_with_the_twin_as_it_is),
+        fact(a_whole_twin_that_comes_back_loses_its_bookkeeping),
         fact(a_patch_for_another_etag_is_412),
         fact(a_patch_changes_tags_or_desired_properties),
     };
