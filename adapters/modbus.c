@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 typedef void problem_function(void *ctx, const char *key, const char *text);
@@ -49,9 +48,6 @@ static void tcp_check(const struct adapter_settings *settings, problem_function 
 static void free_line(struct adapter_line *line)
 {
     modbus_free(line->context); /* which closes nothing: the descriptors are ours */
-    for (int i = 0; i < 2; i++)
-        if (line->pair[i] >= 0)
-            close(line->pair[i]);
     if (line->fd >= 0)
         close(line->fd);
     free(line);
@@ -66,9 +62,6 @@ static modbus_t *new_context(bool serial, const struct adapter_settings *setting
 
     if (!context)
         return NULL;
-    /* What it is to read lies in the pair already: no wait, and none that repeats. */
-    modbus_set_response_timeout(context, 0, 1000);
-    modbus_set_byte_timeout(context, 0, 0);
     modbus_set_error_recovery(context, MODBUS_ERROR_RECOVERY_NONE);
     return context;
 }
@@ -82,13 +75,10 @@ static int new_line(struct adapter_line **ret, bool serial,
         snprintf(why, why_size, "no memory for a line");
         return -ENOMEM;
     }
-    *line = (struct adapter_line){.serial = serial,
-                                  .settings = *settings,
-                                  .fd = -1,
-                                  .pair = {-1, -1},
-                                  .pace = pace_of(serial, settings)};
+    *line = (struct adapter_line){
+        .serial = serial, .settings = *settings, .fd = -1, .pace = pace_of(serial, settings)};
     line->context = new_context(serial, settings);
-    if (!line->context || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, line->pair) < 0) {
+    if (!line->context) {
         int r = errno ? -errno : -EIO;
 
         snprintf(why, why_size, "no line for libmodbus: %s", modbus_strerror(-r));

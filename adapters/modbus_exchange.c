@@ -1,5 +1,5 @@
 /*
- * One exchange: keep the silence, send, find the reply in time, let libmodbus read it.
+ * One exchange: keep the silence, send, find the reply in time, have it judged.
  */
 #include "adapters/modbus_line.h"
 #include "base/clock.h"
@@ -9,7 +9,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -268,23 +267,6 @@ static void keep_frame(struct frame *ret, const uint8_t *bytes, size_t count)
     memcpy(ret->bytes, bytes, ret->length);
 }
 
-/* libmodbus reads the frame and checks its sum or header. Of one that it does not take, bytes
-   may be left in the pair; they would be the next reply's, so they are taken out. */
-static bool confirm(struct adapter_line *line, const struct frame *frame)
-{
-    uint8_t reply[MODBUS_MAX_ADU_LENGTH];
-    ssize_t n = send(line->pair[1], frame->bytes, frame->length, MSG_NOSIGNAL);
-
-    if (n != frame->length)
-        return false;
-    modbus_set_socket(line->context, line->pair[0]);
-    if (modbus_receive_confirmation(line->context, reply) == frame->length)
-        return true;
-    while (recv(line->pair[0], reply, sizeof(reply), MSG_DONTWAIT) > 0)
-        ;
-    return false;
-}
-
 static void tell_late(const struct seen *seen, const struct found *found, struct answer *answer)
 {
     size_t length = strlen(answer->text);
@@ -311,11 +293,6 @@ static void take_reply(struct adapter_line *line, const struct exchange *exchang
     answer->waited_us = answer->ended_us - asked_us - pace_us(line->pace, answer->reply.length);
     if (answer->waited_us < 0)
         answer->waited_us = 0;
-    if (!confirm(line, &answer->reply)) {
-        end(answer, ANSWER_BAD_REPLY, "libmodbus does not take the %u bytes of the answer",
-            answer->reply.length);
-        return;
-    }
     if (seen->other_asked) {
         end(answer, ANSWER_BAD_REPLY,
             "another master asked unit %u meanwhile; whose answer this is cannot be told",

@@ -1,10 +1,11 @@
 /*
  * Modbus line: what an open line consists of; for the files modbus*.c only.
  *
- * libmodbus builds the frames that go out (with checksum or header) and checks the ones that
- * come in. A tty cannot be looked into without taking what is there, so incoming bytes are
- * taken here, the reply is found among them, and libmodbus reads it from a socket pair. It
- * never opens or closes a port: it neither locks it nor tells when a speed was not taken.
+ * libmodbus builds the frames that go out, with checksum or header. It takes no reply: a tty
+ * cannot be looked into without taking what is there, so incoming bytes are taken here, the
+ * reply is found among them and each byte of it compared (modbus_reply.c), which is more than
+ * libmodbus does and spares its six calls of the system for a frame. Nor does it open or close
+ * a port: it neither locks it nor tells when a speed was not taken.
  */
 #ifndef JOBGATE_ADAPTERS_MODBUS_LINE_H
 #define JOBGATE_ADAPTERS_MODBUS_LINE_H
@@ -19,8 +20,7 @@ struct adapter_line {
     bool serial;
     struct adapter_settings settings;
     modbus_t *context;
-    int fd;      /* port or connection; -1: a connection is to be made */
-    int pair[2]; /* [0] libmodbus reads, [1] is fed */
+    int fd; /* port or connection; -1: a connection is to be made */
     struct pace pace;
     int64_t quiet_since_us; /* the last byte in either direction left the wire */
     bool echoes;            /* the adapter hears what it sends */
