@@ -17,6 +17,7 @@ enum {
     SETTLE_US = 20000,   /* silence after garbage: FTDI adapters hand bytes over every 16 ms */
     BABBLE_US = 1000000, /* a line that is not silent for so long is broken */
     SEEN_MAX = 2 * 260,  /* a late frame and the answer behind it */
+    STRAY_MAX = 4096,    /* what a terminal holds */
 };
 
 __attribute__((format(printf, 3, 4))) static void
@@ -78,17 +79,30 @@ static void line_is_gone(const struct adapter_line *line, struct answer *answer)
             line->settings.host, line->settings.tcp_port, words);
 }
 
-/* Waits for the silence before a frame; what comes meanwhile is late, nobody's, and dropped.
-   Returns false when nothing may be sent, with the answer filled. */
+/* What has come and is nobody's. How many bytes; -1 when the port is gone. */
+static ssize_t drop_strays(struct adapter_line *line)
+{
+    uint8_t stray[SEEN_MAX];
+    ssize_t dropped = 0, n;
+
+    do {
+        n = take_bytes(line, stray, sizeof(stray));
+        dropped += n;
+    } while (n == sizeof(stray) && dropped < STRAY_MAX);
+    return n < 0 ? -1 : dropped;
+}
+
+/* Waits for the silence before a frame; what comes meanwhile is late, nobody's, and dropped. It
+   is looked for at the silence's end: to sleep on a terminal takes the kernel longer than to
+   look there once. Returns false when nothing may be sent, with the answer filled. */
 static bool keep_silence(struct adapter_line *line, const struct limits *limits, int wake_fd,
                          struct answer *answer)
 {
     int64_t pause_us = line->pace.silence_us + line->settle_us + limits->gap_us;
     int64_t give_up_us = clock_boot_us() + pause_us + BABBLE_US;
-    size_t dropped = 0;
+    ssize_t dropped = 0;
 
     for (;;) {
-        uint8_t stray[SEEN_MAX];
         /* One more, since the clock's last digit is cut off. */
         int64_t begin_us = line->quiet_since_us + pause_us + 1;
         int64_t now_us = clock_boot_us();
@@ -98,26 +112,24 @@ static bool keep_silence(struct adapter_line *line, const struct limits *limits,
             return false;
         }
         if (now_us > give_up_us) {
-            end(answer, ANSWER_BAD_REPLY, "the line is never silent: %zu stray bytes in 1 s",
+            end(answer, ANSWER_BAD_REPLY, "the line is never silent: %zd stray bytes in 1 s",
                 dropped);
             return false;
         }
-        unsigned what = wait_until(begin_us, line->fd, POLLIN, wake_fd);
-
-        if (what & WAIT_WAKE) {
+        if (wait_until(begin_us, -1, 0, wake_fd) & WAIT_WAKE) {
             end(answer, ANSWER_NOT_SENT, "the line was stopped before it could be sent");
             return false;
         }
-        if (what == 0)
-            return true;
-        ssize_t n = take_bytes(line, stray, sizeof(stray));
+        ssize_t n = drop_strays(line);
 
         if (n < 0) {
             line_is_gone(line, answer);
             return false;
         }
-        dropped += (size_t)n;
-        answer->late = dropped > 0;
+        if (n == 0)
+            return true;
+        dropped += n;
+        answer->late = 1;
     }
 }
 

@@ -189,26 +189,35 @@ static int compare_times(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-static void *answer_reads(void *arg)
+static bool answer_one(int far, int64_t *asked_us, int64_t *answered_us)
 {
     static const uint8_t reply[] = {0x01, 0x03, 0x02, 0x00, 0xD7, 0xF8, 0x1A};
+    struct pollfd wait = {.fd = far, .events = POLLIN};
+    uint8_t request[8];
+
+    poll(&wait, 1, 10000);
+    *asked_us = clock_boot_us();
+    if (read(far, request, sizeof(request)) != sizeof(request))
+        return false;
+    usleep(10000); /* its own characters would take as long: 8 of 1.146 ms at 9600 baud */
+    *answered_us = clock_boot_us();
+    return write(far, reply, sizeof(reply)) == sizeof(reply);
+}
+
+static void *answer_reads(void *arg)
+{
     struct device *device = arg;
-    int64_t pauses[64], answered_us = 0;
+    int64_t pauses[64], asked_us, before_us, answered_us = 0;
 
     for (int i = 0; i < device->exchanges; i++) {
-        struct pollfd wait = {.fd = device->far, .events = POLLIN};
-        uint8_t request[8];
-
-        poll(&wait, 1, 10000);
+        before_us = answered_us;
+        if (!answer_one(device->far, &asked_us, &answered_us))
+            break;
         if (i)
-            pauses[i - 1] = clock_boot_us() - answered_us;
-        if (read(device->far, request, sizeof(request)) != sizeof(request))
-            break;
-        usleep(10000); /* its own characters would take as long: 8 of 1.146 ms at 9600 baud */
-        answered_us = clock_boot_us();
-        if (write(device->far, reply, sizeof(reply)) != sizeof(reply))
-            break;
+            pauses[i - 1] = asked_us - before_us;
     }
+    if (device->exchanges < 2)
+        return NULL;
     qsort(pauses, (size_t)device->exchanges - 1, sizeof(pauses[0]), compare_times);
     device->least_pause_us = pauses[0];
     device->typical_pause_us = pauses[device->exchanges / 2 - 1];
@@ -253,6 +262,31 @@ static void a_gap_comes_on_top_of_the_silence(void **state)
 
     exchange_many(line, &device, 20000);
     assert_true(device.least_pause_us >= 24011);
+    close_port(line);
+}
+
+static void what_came_uncalled_is_dropped_and_the_silence_begins_anew(void **state)
+{
+    struct pty *pty = *state;
+    struct adapter_line *line = open_port(pty, 9600);
+    struct device device = {.far = pty->far, .exchanges = 1};
+    const struct operation read = {
+        .kind = OPERATION_READ, .table = TABLE_HOLDING, .unit = 1, .count = 1};
+    const struct limits limits = {
+        .timeout_us = 5000000, .gap_us = 50000, .deadline_us = MOMENT_NEVER};
+    struct answer answer;
+    uint8_t noise[1500];
+    pthread_t thread;
+
+    memset(noise, 0xFE, sizeof(noise));
+    int64_t said_us = clock_boot_us();
+    assert_int_equal(write(pty->far, noise, sizeof(noise)), sizeof(noise));
+    pthread_create(&thread, NULL, answer_reads, &device);
+    adapter_find("modbus-rtu")->execute(line, &read, &limits, -1, &answer);
+    pthread_join(thread, NULL);
+    assert_int_equal(answer.result, ANSWER_DONE);
+    assert_int_equal(answer.late, 1);
+    assert_true(answer.started_us - said_us >= limits.gap_us + 4011);
     close_port(line);
 }
 
@@ -334,6 +368,7 @@ int main(void)
         WITH_PTY(a_pty_left_in_the_same_mode_opens_again),
         WITH_PTY(the_silence_of_3_5_characters_is_never_undercut),
         WITH_PTY(a_gap_comes_on_top_of_the_silence),
+        WITH_PTY(what_came_uncalled_is_dropped_and_the_silence_begins_anew),
         WITH_PTY(the_end_of_the_own_frame_is_computed),
         WITH_PTY(nothing_is_sent_after_its_time),
         WITH_PTY(a_line_that_is_never_silent_is_a_bad_reply),
