@@ -135,7 +135,9 @@ int line_give(struct line *line, struct work *work)
         line->waiting[line->waiting_count++] = work;
         if (line->due_us == MOMENT_NEVER)
             line->due_us = clock_boot_us() + ROUND_US;
-        ring(line->give_fd);
+        if (line->asleep)
+            ring(line->give_fd);
+        line->asleep = false;
     }
     pthread_mutex_unlock(&line->lock);
     return 0;
@@ -184,11 +186,19 @@ int line_fd(const struct line *line)
     return queue_fd(line->back);
 }
 
+static void ask_to_stop(struct line *line)
+{
+    pthread_mutex_lock(&line->lock);
+    line->stopping = true;
+    pthread_mutex_unlock(&line->lock);
+    ring(line->stop_fd);
+}
+
 void line_close(struct line *line)
 {
     if (line->closed)
         return;
-    ring(line->stop_fd);
+    ask_to_stop(line);
     pthread_join(line->thread, NULL);
     line->closed = true;
 }
@@ -199,7 +209,7 @@ bool line_leave(struct line *line, int patience_ms)
 
     if (line->closed)
         return true;
-    ring(line->stop_fd);
+    ask_to_stop(line);
     clock_gettime(CLOCK_REALTIME,
                   &until); /* the only clock that it takes; a jump costs a look */
     until.tv_nsec += (long)patience_ms * 1000000;

@@ -73,9 +73,11 @@ static void put_back_unsent(struct line *line, enum answer_result result, const 
 
 static bool must_stop(struct line *line)
 {
-    struct pollfd stop = {.fd = line->stop_fd, .events = POLLIN};
+    pthread_mutex_lock(&line->lock);
+    bool stopping = line->stopping;
+    pthread_mutex_unlock(&line->lock);
 
-    return poll(&stop, 1, 0) > 0;
+    return stopping;
 }
 
 /* Tells the loop once for each change. When too many are untaken this one waits for the next
@@ -116,14 +118,20 @@ static void promise(struct line *line, int64_t within_us)
 {
     pthread_mutex_lock(&line->lock);
     line->due_us = clock_boot_us() + within_us + ROUND_US;
+    line->asleep = false;
     pthread_mutex_unlock(&line->lock);
 }
 
-static void promise_nothing(struct line *line)
+/* False: there is work already, and nobody will ring for it. */
+static bool promise_nothing(struct line *line)
 {
     pthread_mutex_lock(&line->lock);
-    line->due_us = line->waiting_count > 0 ? clock_boot_us() + ROUND_US : MOMENT_NEVER;
+    line->asleep = line->waiting_count == 0;
+    line->due_us = line->asleep ? MOMENT_NEVER : clock_boot_us() + ROUND_US;
+    bool asleep = line->asleep;
     pthread_mutex_unlock(&line->lock);
+
+    return asleep;
 }
 
 /* Two exchanges at most, each with its own pause and time-out. An endpoint may have to be
@@ -215,7 +223,8 @@ static void wait_for_work(struct line *line)
     if (left_us > 0)
         left = (struct timespec){.tv_sec = (time_t)(left_us / 1000000),
                                  .tv_nsec = (long)(left_us % 1000000 * 1000)};
-    promise_nothing(line);
+    if (!promise_nothing(line))
+        return;
     int ready = ppoll(on, sizeof(on) / sizeof(on[0]), line->wire ? NULL : &left, NULL);
 
     promise(line, 0);

@@ -22,12 +22,12 @@ struct line {
     struct adapter_settings settings; /* its strings are the next three */
     char *name, *port, *host;
     int stop_fd; /* readable for good once the line is to stop */
-    int give_fd; /* readable when something was given */
+    int give_fd; /* readable when something was given to a thread that slept */
     struct queue *back;
     pthread_t thread;
     bool closed;
 
-    pthread_mutex_t lock;            /* guards the seven below */
+    pthread_mutex_t lock;            /* guards the nine below */
     struct work *waiting[GIVEN_MAX]; /* in order; two only until the thread takes the first */
     unsigned waiting_count;
     unsigned given; /* and not taken back yet */
@@ -35,6 +35,8 @@ struct line {
     enum line_state state;
     char why[sizeof(((struct work *)0)->why)]; /* LINE_DOWN: why */
     int64_t due_us; /* when the thread will have moved on; MOMENT_NEVER: it waits for work */
+    bool asleep;    /* it looks at nothing until `give_fd` is rung */
+    bool stopping;
 
     /* The thread's own. */
     struct adapter_line *wire; /* NULL: not open */
