@@ -154,6 +154,9 @@ void read_profiles(struct reader *reader, const char *const *folders);
 void read_profile(struct reader *reader, const struct setting *group, struct profile *profile);
 void read_point(struct reader *reader, const struct setting *group, enum numbering numbering,
                 struct point *point);
+/* Keys that are legal and have no effect at this point. */
+void warn_of_idle_keys(struct reader *reader, const struct setting *group,
+                       const struct point *point);
 void read_register(struct reader *reader, const struct setting *group, enum numbering numbering,
                    struct point *point);
 void read_method(struct reader *reader, const struct setting *group,

@@ -160,10 +160,10 @@ static void read_bits(struct reader *reader, const struct setting *setting, stru
                setting->count);
         return;
     }
-    if (!setting_integer(reader, &setting->items[0], 0, 1000, &low) ||
-        !setting_integer(reader, &setting->items[1], 0, 1000, &count))
+    if (!setting_integer(reader, &setting->items[0], -1000, 1000, &low) ||
+        !setting_integer(reader, &setting->items[1], -1000, 1000, &count))
         return;
-    if (count == 0 || low + count > 16) {
+    if (low < 0 || count < 1 || low + count > 16) {
         report(
             reader, setting->place,
             "bits [ %lld, %lld ] do not lie in a register; its bits are 0 to 15, and the count "
@@ -343,6 +343,7 @@ void read_point(struct reader *reader, const struct setting *group, enum numberi
     read_access(reader, group, point);
     read_verify(reader, group, point);
     read_numbers(reader, group, point);
+    warn_of_idle_keys(reader, group, point);
     if (!point->property)
         point->property = reader_text(reader, group->name);
     else if (!property_is_good(point->property))

@@ -184,14 +184,55 @@ static void keep_profile(struct reader *reader, size_t folder_start)
     site->profile_count++;
 }
 
+/* What stands behind the first name = in a file that could not be parsed; malloc'ed, or NULL.
+ */
+static char *name_in(const char *path)
+{
+    char why[128], *name = NULL;
+    size_t length;
+    char *text = file_read(path, CONFIG_BYTES_MOST, &length, why, sizeof(why)), *at = text;
+
+    while (!name && at && (at = strstr(at, "name"))) {
+        bool inside = at > text && !strchr(" \t\r\n;{,", at[-1]);
+
+        at += strlen("name");
+        char *value = at + strspn(at, " \t");
+
+        if (inside || (*value != '=' && *value != ':'))
+            continue;
+        value += 1 + strspn(value + 1, " \t");
+        if (*value == '"')
+            name = strndup(value + 1, strcspn(value + 1, "\"\r\n"));
+    }
+    free(text);
+    return name;
+}
+
+/* Its devices are not to be told, one by one, that there is no such profile. */
+static void keep_name(struct reader *reader, const char *path, size_t folder_start)
+{
+    char *name = name_in(path);
+    struct profile *profile = name ? more_room(reader) : NULL;
+
+    if (!profile) {
+        free(name);
+        return;
+    }
+    *profile =
+        (struct profile){.name = name, .place = {.file = reader_file(reader, path), .line = 1}};
+    keep_profile(reader, folder_start);
+}
+
 static void read_file(struct reader *reader, const char *path, size_t folder_start)
 {
     struct setting *root = config_tree(reader, path);
     const struct setting *group;
     struct profile *profile;
 
-    if (!root)
+    if (!root) {
+        keep_name(reader, path, folder_start);
         return;
+    }
     reader->about[0] = '\0';
     group_read(reader, root, file_keys, COUNT_OF(file_keys), NULL);
     group = setting_find(root, "profile");

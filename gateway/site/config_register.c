@@ -53,14 +53,21 @@ static void read_reference(struct reader *reader, const struct setting *setting,
     } else if (setting->kind == SETTING_TEXT) {
         snprintf(text, sizeof(text), "%.20s", setting->text);
     } else {
-        (void)setting_is(reader, setting, SETTING_TEXT, "a number such as 40101");
+        (void)setting_is(reader, setting, SETTING_TEXT, "a whole number such as 40101");
         return;
     }
-    if (split_reference(text, &point->table, &address))
+    if (split_reference(text, &point->table, &address)) {
         point->address = (uint16_t)address;
-    else
+        if (point->table == TABLE_COIL && strlen(text) == 5 && text[0] != '0')
+            warn(reader, setting->place,
+                 "reference = %s is coil %u; if that is meant write reference = \"0%s\", else "
+                 "begin "
+                 "it with 1, 3 or 4",
+                 text, (unsigned)point->address, text);
+    } else
         report(reader, setting->place,
-               "reference %s exists in no table; coils are 1 to 9999 (065536), discrete inputs "
+               "reference \"%s\" exists in no table; coils are 1 to 9999 (065536), discrete "
+               "inputs "
                "10001 to 19999 (165536), inputs 3xxxx, holding registers 4xxxx",
                text);
 }

@@ -108,7 +108,12 @@ static void parse_setting(struct syntax *syntax, struct name_list *names)
     struct token name = syntax->token, value = syntax->before;
 
     if (name.kind != TOKEN_NAME) {
-        if (name.kind == TOKEN_TEXT)
+        if (name.kind == TOKEN_INT && token_is_mark(&value, ',') && value.at + 1 == name.at)
+            token_fail(syntax, name.line,
+                       "%.*s stands right after a comma; decimals stand after a point, such as "
+                       "0.5",
+                       token_shown(&name), name.at);
+        else if (name.kind == TOKEN_TEXT)
             token_fail(syntax, name.line, "%.*s: a key has no quotes; write it without",
                        token_shown(&name), name.at);
         else

@@ -100,10 +100,35 @@ static void take_text(struct syntax *syntax)
     syntax->token.length = (size_t)(at + 1 - syntax->at);
 }
 
+/* What comes along from a word processor or a web page in place of what it looks like. */
+static const struct {
+    const char *bytes, *what, *cure;
+} typographic[] = {
+    {"\xE2\x80\x9C", "a typographic quote", "texts stand in straight ones: \"text\""},
+    {"\xE2\x80\x9D", "a typographic quote", "texts stand in straight ones: \"text\""},
+    {"\xE2\x80\x9E", "a typographic quote", "texts stand in straight ones: \"text\""},
+    {"\xE2\x80\x98", "a typographic quote", "texts stand in straight ones: \"text\""},
+    {"\xE2\x80\x99", "a typographic quote", "texts stand in straight ones: \"text\""},
+    {"\xC2\xAB", "a typographic quote", "texts stand in straight ones: \"text\""},
+    {"\xC2\xBB", "a typographic quote", "texts stand in straight ones: \"text\""},
+    {"\xE2\x80\x93", "a dash", "the minus sign is -"},
+    {"\xE2\x88\x92", "a typographic minus", "the minus sign of a file is -"},
+    {"\xC2\xA0", "a blank that does not break", "write a plain blank"},
+    {"\xEF\xBB\xBF", "a byte order mark inside the file", "remove it"},
+};
+
 /* A name with letters that libconfig does not know, shown whole. */
 static void refuse_name(struct syntax *syntax)
 {
     const char *start = syntax->at, *end = syntax->at;
+
+    for (size_t i = 0; i < COUNT_OF(typographic); i++) {
+        if (strncmp(syntax->at, typographic[i].bytes, strlen(typographic[i].bytes)) == 0) {
+            token_fail(syntax, syntax->line, "\"%s\" is %s; %s", typographic[i].bytes,
+                       typographic[i].what, typographic[i].cure);
+            return;
+        }
+    }
 
     while (start > syntax->text->bytes &&
            (isalnum((unsigned char)start[-1]) || start[-1] == '_'))
@@ -188,10 +213,40 @@ static void check_number(struct syntax *syntax)
         syntax->text->doubtful[token->line] = true;
 }
 
+static const char word_letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                   "0123456789_.";
+
+/* A key, by the = behind it. */
+static bool is_key(const char *at, size_t length)
+{
+    at += length;
+    at += span(at, " \t");
+    return *at == '=' || *at == ':';
+}
+
+/* Letters behind a number. */
+static void refuse_number(struct syntax *syntax, size_t number, size_t length)
+{
+    const char *at = syntax->at;
+    size_t digits = span(at, "0123456789abcdefABCDEF");
+    bool hex = digits == length || (digits + 1 == length && strchr("hH", at[digits]));
+    int shown = length > 40 ? 40 : (int)length;
+
+    if (is_key(at, length))
+        token_fail(syntax, syntax->line,
+                   "the name %.*s begins with a digit; begin it with a letter", shown, at);
+    else if (hex && digits > number && digits <= 16) /* 006Bh, 1F */
+        token_fail(syntax, syntax->line, "%.*s is no number; write 0x%.*s if it is hexadecimal",
+                   shown, at, (int)digits, at);
+    else
+        token_fail(syntax, syntax->line,
+                   "%.*s is neither a number nor text; write %.*s, or \"%.*s\"", shown, at,
+                   (int)number, at, shown, at);
+}
+
 static void take_number(struct syntax *syntax)
 {
     struct token *token = &syntax->token;
-    const char *after;
     size_t more;
 
     token->kind = number_shape(syntax->at, &token->length);
@@ -200,13 +255,9 @@ static void take_number(struct syntax *syntax)
                    *syntax->at);
         return;
     }
-    after = syntax->at + token->length;
-    more = span(after, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.");
+    more = span(syntax->at + token->length, word_letters);
     if (more > 0) {
-        token_fail(
-            syntax, syntax->line, "%.*s is neither a number nor text; write %.*s, or \"%.*s\"",
-            (int)(token->length + (more > 20 ? 20 : more)), syntax->at, (int)token->length,
-            syntax->at, (int)(token->length + (more > 20 ? 20 : more)), syntax->at);
+        refuse_number(syntax, token->length, token->length + more);
         return;
     }
     check_number(syntax);
@@ -221,6 +272,16 @@ static void take_word(struct syntax *syntax)
     if ((unsigned char)syntax->at[token->length] >= 0x80) {
         syntax->at += token->length;
         refuse_name(syntax);
+        return;
+    }
+    if (syntax->at[token->length] == '.') {
+        size_t length = token->length + span(syntax->at + token->length, word_letters);
+
+        token_fail(syntax, syntax->line,
+                   is_key(syntax->at, length)
+                       ? "the name %.*s has a dot; use A-Z, a-z, 0-9, - and _ in names"
+                       : "%.*s is no value; text stands in quotes",
+                   length > 40 ? 40 : (int)length, syntax->at);
         return;
     }
     token->kind = TOKEN_NAME;

@@ -125,10 +125,21 @@ static enum column_kind column_kind(const char *name)
         if (strcasecmp(names[i], name) == 0)
             return (enum column_kind)i;
     }
-    if (strncmp(name, "tags.", 5) == 0 && name[5] != '\0' && !strstr(name, "..") &&
+    if (strncasecmp(name, "tags.", 5) == 0 && name[5] != '\0' && !strstr(name, "..") &&
         name[strlen(name) - 1] != '.')
         return COLUMN_TAG;
     return COLUMN_NONE;
+}
+
+/* A tag of this name in a column before. */
+static bool has_tag(const struct table_file *file, size_t column)
+{
+    for (size_t i = 0; i < column; i++) {
+        if (file->kinds[i] == COLUMN_TAG &&
+            strcmp(file->names[i] + 5, file->names[column] + 5) == 0)
+            return true;
+    }
+    return false;
 }
 
 static bool take_head(struct table_file *file)
@@ -150,8 +161,8 @@ static bool take_head(struct table_file *file)
         if (kind == COLUMN_NONE && *name) /* an empty column is a spreadsheet's habit */
             report(file->reader, file->place, "unknown column \"%.60s\"; %s", name,
                    names_advice(&names, name, advice, sizeof(advice)));
-        if (kind < COLUMN_TAG && seen[kind])
-            report(file->reader, file->place, "a second column \"%s\"; keep one", name);
+        if (kind < COLUMN_TAG ? seen[kind] : kind == COLUMN_TAG && has_tag(file, i))
+            report(file->reader, file->place, "a second column \"%.60s\"; keep one", name);
         if (kind < COLUMN_TAG)
             seen[kind] = true;
     }
@@ -171,9 +182,9 @@ static json_t *tag_value(const struct field *field)
 {
     char *end;
 
-    if (!field->quoted && strcmp(field->text, "true") == 0)
+    if (!field->quoted && strcasecmp(field->text, "true") == 0) /* Excel writes TRUE */
         return json_true();
-    if (!field->quoted && strcmp(field->text, "false") == 0)
+    if (!field->quoted && strcasecmp(field->text, "false") == 0)
         return json_false();
     if (!field->quoted && field->text[strspn(field->text, "+-0123456789")] == '\0') {
         errno = 0;
@@ -261,39 +272,74 @@ static void add_row(struct table_file *file)
     json_decref(draft.tags);
 }
 
-static bool is_utf8(struct table_file *file, const char *text)
+static bool is_utf8(struct table_file *file, const char *text, size_t left)
 {
-    json_t *probe = json_string(text); /* jansson takes UTF-8 only */
+    struct place place = file->place;
 
-    if (!probe) {
-        report(file->reader, (struct place){.file = file->place.file},
-               "the file is not UTF-8; save it as \"CSV UTF-8\"");
-        return false;
+    while (left > 0) {
+        size_t length = text_character(text, left);
+
+        if (length == 0) {
+            report(file->reader, place,
+                   "byte 0x%02X is not UTF-8; save the file as \"CSV UTF-8\"",
+                   (unsigned)(unsigned char)*text);
+            return false;
+        }
+        place.line += *text == '\n';
+        text += length;
+        left -= length;
     }
-    json_decref(probe);
     return true;
+}
+
+/* The text is one that can be taken apart. */
+static bool is_table(struct table_file *file, const char *text, size_t length)
+{
+    if (strncmp(text, "PK\3\4", 4) == 0)
+        report(file->reader, file->place,
+               "this is a workbook; open it in the spreadsheet and save it as \"CSV UTF-8\"");
+    else if (strlen(text) != length)
+        report(file->reader, file->place,
+               "a NUL byte; save the file as CSV in UTF-8, not UTF-16");
+    else
+        return is_utf8(file, text, length);
+    return false;
+}
+
+/* What stands between columns, by the head line, or by the line sep=; that Excel takes. */
+static void find_separator(struct table_file *file)
+{
+    if (strncasecmp(file->at, "sep=", 4) == 0 && file->at[4] && strchr(",;", file->at[4])) {
+        file->separator = file->at[4];
+        file->at += strcspn(file->at, "\n");
+        file->at += *file->at == '\n';
+        file->next_line++;
+        return;
+    }
+    file->separator = memchr(file->at, ';', strcspn(file->at, "\n")) ? ';' : ',';
 }
 
 static void read_table(struct reader *reader, const char *name, char *text, size_t length)
 {
     struct table_file file = {.reader = reader, .at = text, .next_line = 1};
-    size_t head;
 
     file.place = (struct place){.file = name, .line = 1};
-    if (strlen(text) != length) {
-        report(reader, file.place, "a NUL byte; save the file as CSV in UTF-8, not UTF-16");
-        return;
-    }
-    if (!is_utf8(&file, text))
+    for (char *at = strchr(text, '\n') ? NULL : text; at && (at = strchr(at, '\r'));)
+        *at = '\n'; /* lines as a Macintosh ended them */
+    if (!is_table(&file, text, length))
         return;
     if (strncmp(text, "\xEF\xBB\xBF", 3) == 0)
         file.at += 3;
-    head = strcspn(file.at, "\n");
-    file.separator = memchr(file.at, ';', head) ? ';' : ',';
+    find_separator(&file);
     if (!take_row(&file)) {
         if (length == 0)
             report(reader, file.place,
                    "the file is empty; its first row is id,line,unit,profile");
+        return;
+    }
+    if (file.count == 1 && strchr(file.fields[0].text, '\t')) {
+        report(reader, file.place,
+               "tabs stand between the columns; save the file with commas or semicolons");
         return;
     }
     if (!take_head(&file))

@@ -304,7 +304,7 @@ static void a_spreadsheet_gives_devices(void **state)
     put(folder, "devices.csv",
         "\xEF\xBB\xBF"
         "id;line;unit;profile;tags.floor;tags.name;tags.zone.a;tags.on;\r\n"
-        "room-1; floor3 ;1;p;43;\"43\";\"say \"\"hi\"\"; you\";true;\r\n"
+        "room-1; floor3 ;1;p;43;\"43\";\"say \"\"hi\"\"; you\";TRUE;\r\n"
         ";;;;;;;;\r\n"
         "room-2;floor3;2;p;4.5;;Hall;\"true\";\r\n");
     struct site *site = load(folder,
@@ -566,6 +566,28 @@ static void a_simulator_takes_the_place_of_the_lines(void **state)
     site_free(site);
 }
 
+/* --- what follows from a fault is not said --- */
+
+static void a_profile_that_cannot_be_parsed_is_one_problem(void **state)
+{
+    struct folder *folder = *state;
+    struct problems problems = {0};
+    struct site *site = NULL;
+    char config[256];
+
+    put(folder, "main.conf", SITE(DEVICE));
+    put(folder, "profiles.d/p.conf",
+        "profile = {\n  title = \"by its \\\"name\\\"\"; name = \"p\";\n"
+        "  points = { a = { holding = 1F; }; };\n};\n");
+    snprintf(config, sizeof(config), "%s/main.conf", folder->path);
+    assert_int_equal(site_load(&site, &(struct site_source){.config = config}, &problems),
+                     SITE_E_PROBLEMS);
+    assert_int_equal(problems.count, 1);
+    assert_non_null(strstr(problems.items[0].text, "write 0x1F"));
+    assert_int_equal(problems.items[0].line, 3);
+    problems_deinit(&problems);
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
 
 int main(void)
@@ -592,6 +614,7 @@ int main(void)
         IN_FOLDER(an_include_is_read_in_its_place),
         IN_FOLDER(lines_may_end_as_on_windows),
         IN_FOLDER(a_simulator_takes_the_place_of_the_lines),
+        IN_FOLDER(a_profile_that_cannot_be_parsed_is_one_problem),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
