@@ -65,6 +65,11 @@ static void hear_broker(struct gateway *gateway)
         case BROKER_CLAIM:
             if (engine_claim(gateway->engine, news.device, news.gateway, news.first, now))
                 broker_ask_desired(gateway->broker, news.device);
+            if (news.opens)
+                engine_report_device(gateway->engine, news.device, now);
+            break;
+        case BROKER_KNOWN:
+            engine_claims_known(gateway->engine, now);
             break;
         case BROKER_SHARE:
             engine_share(gateway->engine, news.job_id, news.status, now);
@@ -279,7 +284,6 @@ static void reload_broker(struct gateway *gateway, const struct site *old)
     char why[300];
 
     if (gateway->broker && same_broker(old->broker, site->broker) &&
-        old->store.outbox_mb == site->store.outbox_mb &&
         broker_reload(gateway->broker, site) == 0)
         return;
     close_broker(gateway);

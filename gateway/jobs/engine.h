@@ -151,5 +151,7 @@ json_t *engine_status_json(struct engine *engine, struct moment now);
 /* Everything that the broker should find retained, again: after a connection. Comes out as
    reports (birth, states, reported documents, shares of jobs that are not over). */
 void engine_report_all(struct engine *engine, struct moment now);
+/* The same of one device. */
+void engine_report_device(struct engine *engine, size_t device, struct moment now);
 
 #endif

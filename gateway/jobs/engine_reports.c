@@ -255,14 +255,18 @@ void reported_tick(struct engine *engine, struct moment now)
     }
 }
 
+void engine_report_device(struct engine *engine, size_t device, struct moment now)
+{
+    report_state(engine, device);
+    if (engine->devices[device].twin.reported)
+        report_reported(engine, device, now);
+}
+
 void engine_report_all(struct engine *engine, struct moment now)
 {
     report_gateway(engine);
-    for (size_t i = 0; i < engine->site->device_count; i++) {
-        report_state(engine, i);
-        if (engine->devices[i].twin.reported)
-            report_reported(engine, i, now);
-    }
+    for (size_t i = 0; i < engine->site->device_count; i++)
+        engine_report_device(engine, i, now);
     for (struct job *job = engine->newest; job; job = job->older) {
         if (!job->call && !job_is_over(job))
             report_share(engine, job, now);

@@ -4,7 +4,6 @@
 #include "links/broker_flood.h"
 #include "links/broker_thread.h"
 #include "links/broker_topics.h"
-#include "site/same.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -101,6 +100,13 @@ static char *uri_of(const struct broker_config *config)
                : uri;
 }
 
+static size_t outbox_bytes(const struct site *site)
+{
+    uint64_t bytes = (uint64_t)site->store.outbox_mb << 20;
+
+    return bytes < SIZE_MAX / 4 ? (size_t)bytes : SIZE_MAX / 4;
+}
+
 static int copy_names(struct broker_thread_settings *settings, const struct site *site,
                       const char *version)
 {
@@ -118,8 +124,7 @@ static int copy_names(struct broker_thread_settings *settings, const struct site
     mqtt->echo = settings->echo = topic_echo(config->root, site->id);
     mqtt->will_body = offline ? json_dumps(offline, JSON_COMPACT) : NULL;
     json_decref(offline);
-    uint64_t outbox_bytes = (uint64_t)site->store.outbox_mb << 20;
-    settings->outbox_bytes = outbox_bytes < SIZE_MAX / 4 ? (size_t)outbox_bytes : SIZE_MAX / 4;
+    settings->outbox_bytes = outbox_bytes(site);
     settings->root = strdup(config->root);
     settings->gateway_id = strdup(site->id);
     if (config->username)
@@ -230,12 +235,49 @@ int broker_check(const struct site *site, char *why, size_t why_size)
     return r;
 }
 
+/* *ret is NULL where no device came or went. */
+static int make_change(struct filter_change **ret, const struct site *old,
+                       const struct site *site)
+{
+    const char *root = site->broker->root;
+    struct filter_change *change = calloc(1, sizeof(*change));
+    int r = change ? 0 : -ENOMEM;
+
+    if (r == 0)
+        r = topic_stale_filters(&change->removed, &change->removed_count, root, old, site);
+    if (r == 0)
+        r = topic_stale_filters(&change->added, &change->added_count, root, site, old);
+    bool any = r == 0 && change->removed_count + change->added_count > 0;
+    if (any)
+        r = topic_filters(&change->filters, &change->count, root, site);
+    if (!any || r < 0) {
+        filter_change_free(change);
+        change = NULL;
+    }
+    if (r == 0)
+        *ret = change;
+    return r;
+}
+
 int broker_reload(struct broker *broker, const struct site *site)
 {
-    if (!same_devices(broker->site, site))
-        return -ENOTSUP;
+    struct filter_change *change;
+    int r = make_change(&change, broker->site, site);
+
+    if (r == 0)
+        r = flood_reload(broker->flood, site);
+    if (r < 0) {
+        filter_change_free(change);
+        return r;
+    }
     broker->site = site;
-    flood_reload(broker->flood, site);
+    outbox_set_most(broker_thread_outbox(broker->thread), outbox_bytes(site));
+    if (!change)
+        return 0;
+    bool more = change->added_count > 0;
+    uint64_t number = broker_thread_change(broker->thread, change);
+    if (more)
+        flood_await(broker->flood, number);
     return 0;
 }
 
@@ -282,7 +324,7 @@ struct request *broker_take(struct broker *broker)
     uint64_t count;
 
     if (read(broker_thread_news_fd(broker->thread), &count, sizeof(count)) == sizeof(count))
-        flood_connected(broker->flood);
+        flood_news(broker->flood);
     flood_tick(broker->flood);
     while (!request && (arrival = flood_released(broker->flood))) {
         request = read_arrival(broker, arrival);
@@ -327,6 +369,13 @@ static bool can_be_spared(const struct report *report)
     return (report->kind == REPORT_REPORTED || report->kind == REPORT_STATE ||
             report->kind == REPORT_GATEWAY || passing) &&
            report->body[0];
+}
+
+/* What lies there of others has been seen. */
+static bool may_say(const struct broker *broker, const struct report *report)
+{
+    return flood_has_ended(broker->flood) &&
+           (!report->device_id || flood_knows(broker->flood, report->device_id));
 }
 
 /* Ends go out in the order of their numbers: what was let go comes again before what is new. */
@@ -376,7 +425,7 @@ void broker_report(struct broker *broker, const struct report *report)
             broker_thread_stored(broker->thread, report->origin.ticket);
         return;
     }
-    if (report->claimed || (can_be_spared(report) && !flood_has_ended(broker->flood)))
+    if (report->claimed || (can_be_spared(report) && !may_say(broker, report)))
         return;
     if (report->number == 0) {
         give(broker, report);

@@ -34,15 +34,17 @@ int broker_open(struct broker **ret, const struct site *site, const struct site 
 void broker_stop(struct broker *broker);
 /* Can the files that `site` names for its broker be read? 0, or negative errno and `why`. */
 int broker_check(const struct site *site, char *why, size_t why_size);
-/* Another site with the same broker. -ENOTSUP: it has other devices, so the link is to be
-   closed and opened anew, with what it knows of them. */
+/* Another site with the same broker, whatever may wait for it. The connection stays: the topics
+   of devices that are gone are no longer subscribed to, those of new ones are. 0; or -ENOMEM,
+   and nothing has changed: then the link is to be closed and opened anew. */
 int broker_reload(struct broker *broker, const struct site *site);
 void broker_close(struct broker *broker); /* stops it where it was not; NULL is fine */
 
 /* What the broker tells beside requests: plain values, texts borrowed until the next call. */
 enum broker_news_kind {
     BROKER_FLOOD, /* a connection begins: what lies retained comes, until broker_connected() */
-    BROKER_CLAIM, /* another living gateway names `device`, or none does any more */
+    BROKER_CLAIM, /* another living gateway names `device`, or none does (any more) */
+    BROKER_KNOWN, /* claims of devices that a reload brought have been told */
     BROKER_SHARE, /* retained there: this gateway's share of `job_id` is `status` */
 };
 
@@ -51,6 +53,7 @@ struct broker_news {
     size_t device;
     const char *gateway; /* CLAIM: NULL: none */
     bool first;          /* CLAIM: it stood there before this gateway told its own states */
+    bool opens; /* CLAIM: nothing was sent of it until now: its state is to be reported */
     const char *job_id, *status;
 };
 

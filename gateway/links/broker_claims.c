@@ -14,7 +14,7 @@ struct other {
 
 struct named {
     uint8_t by, told; /* index in `others` and 1; 0: nobody */
-    bool queued, first;
+    bool queued, first, fresh, opens;
 };
 
 struct claims {
@@ -25,6 +25,7 @@ struct claims {
     struct named *devices;
     size_t *queue; /* devices whose change is to be told; a ring, each device once */
     size_t queue_first, queue_count;
+    size_t fresh;
 };
 
 int claims_new(struct claims **ret, size_t device_count)
@@ -67,6 +68,60 @@ static void tell(struct claims *claims, size_t device, bool first)
         device;
 }
 
+/* What is to be told stays in its order. */
+static void move_queue(struct claims *claims, const size_t *to, size_t *queue)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < claims->queue_count; i++) {
+        size_t was = claims->queue[(claims->queue_first + i) % claims->device_count];
+
+        if (to[was] != CLAIMS_FRESH)
+            queue[kept++] = to[was];
+    }
+    free(claims->queue);
+    claims->queue = queue;
+    claims->queue_first = 0;
+    claims->queue_count = kept;
+}
+
+int claims_reload(struct claims *claims, const size_t *from, size_t device_count)
+{
+    struct named *devices = calloc(device_count + 1, sizeof(*devices));
+    size_t *queue = calloc(device_count + 1, sizeof(*queue));
+    size_t *to = calloc(claims->device_count + 1, sizeof(*to));
+
+    if (!devices || !queue || !to) {
+        free(devices);
+        free(queue);
+        free(to);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < claims->device_count; i++)
+        to[i] = CLAIMS_FRESH;
+    claims->fresh = 0;
+    for (size_t i = 0; i < device_count; i++) {
+        if (from[i] == CLAIMS_FRESH) {
+            devices[i].fresh = true;
+        } else {
+            devices[i] = claims->devices[from[i]];
+            to[from[i]] = i;
+        }
+        claims->fresh += devices[i].fresh;
+    }
+    move_queue(claims, to, queue);
+    free(to);
+    free(claims->devices);
+    claims->devices = devices;
+    claims->device_count = device_count;
+    return 0;
+}
+
+bool claims_is_fresh(const struct claims *claims, size_t device)
+{
+    return claims->devices[device].fresh;
+}
+
 static bool lives(const struct claims *claims, uint8_t by)
 {
     return by > 0 && claims->others[by - 1].life == LIFE_ONLINE;
@@ -103,7 +158,7 @@ int claims_state(struct claims *claims, size_t device, const char *gateway)
     if (gateway[0] && by == 0)
         return CLAIMS_E_FULL;
     named->by = by;
-    if (claims->settled && (lives(claims, by) || (by == 0 && named->told > 0)))
+    if (claims->settled && !named->fresh && (lives(claims, by) || (by == 0 && named->told > 0)))
         tell(claims, device, false);
     return 0;
 }
@@ -136,7 +191,7 @@ void claims_gateway(struct claims *claims, const char *gateway, bool online)
         if (!online)
             judge_gone(claims, by);
         for (size_t k = 0; came && k < claims->device_count; k++) {
-            if (claims->devices[k].by == by)
+            if (claims->devices[k].by == by && !claims->devices[k].fresh)
                 tell(claims, k, false);
         }
         return;
@@ -170,11 +225,34 @@ void claims_settle(struct claims *claims)
     for (size_t i = 0; i < claims->device_count; i++) {
         struct named *named = &claims->devices[i];
 
+        if (named->fresh)
+            continue;
         if (!lives(claims, named->by))
             named->by = 0;
         if (named->by > 0 || named->told > 0)
             tell(claims, i, true);
     }
+}
+
+bool claims_open(struct claims *claims)
+{
+    if (claims->fresh == 0)
+        return false;
+    claims->fresh = 0;
+    for (size_t i = 0; i < claims->device_count; i++) {
+        struct named *named = &claims->devices[i];
+
+        if (named->told > 0)
+            tell(claims, i, named->first);
+        if (!named->fresh)
+            continue;
+        if (!lives(claims, named->by))
+            named->by = 0;
+        named->fresh = false;
+        named->opens = true;
+        tell(claims, i, true);
+    }
+    return true;
 }
 
 bool claims_is_settled(const struct claims *claims)
@@ -200,6 +278,8 @@ bool claims_next(struct claims *claims, struct claim *ret)
     named->told = lives(claims, named->by) ? named->by : 0;
     *ret = (struct claim){.device = device,
                           .gateway = named->told ? claims->others[named->told - 1].id : NULL,
-                          .first = named->first};
+                          .first = named->first,
+                          .opens = named->opens};
+    named->opens = false;
     return true;
 }

@@ -20,12 +20,23 @@ struct claim {
     size_t device;
     const char *gateway; /* another living gateway, or NULL: none (any more) */
     bool first;          /* it stood there before this gateway told its own states */
+    bool opens;          /* the device was fresh until now */
 };
 
 enum { CLAIMS_GATEWAYS_MOST = 64 }; /* others; more are not looked at */
 
 int claims_new(struct claims **ret, size_t device_count); /* 0 or -ENOMEM */
 void claims_free(struct claims *claims);                  /* NULL is fine */
+
+/* Another site: `from` has for each of its devices the index until now; CLAIMS_FRESH: it is
+   new, and nothing is told of it before claims_open(). 0; or -ENOMEM, and nothing has changed.
+ */
+#define CLAIMS_FRESH ((size_t)-1)
+int claims_reload(struct claims *claims, const size_t *from, size_t device_count);
+bool claims_is_fresh(const struct claims *claims, size_t device);
+/* All that lay retained of the fresh ones has been seen: of each is told who has it, and what
+   was told of others is told again. False: there were none. */
+bool claims_open(struct claims *claims);
 
 /* A new connection: what was known holds until what is retained there has come. */
 void claims_begin(struct claims *claims);

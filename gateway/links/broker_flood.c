@@ -26,13 +26,15 @@ struct broker_flood {
     const struct site *site;
     struct broker_thread *thread;
     struct claims *claims;
-    uint64_t session;  /* whose flood it is */
-    uint64_t ended;    /* the last session whose flood was over */
-    uint64_t echo;     /* the number that is awaited; 0: none */
-    uint64_t echoes;   /* sent until now */
-    int64_t limit_us;  /* for the echo */
-    bool began, over;  /* to be told */
-    bool full, silent; /* said once */
+    uint64_t session;        /* whose flood it is */
+    uint64_t ended;          /* the last session whose flood was over */
+    uint64_t echo;           /* the number that is awaited; 0: none */
+    uint64_t echoes;         /* sent until now */
+    uint64_t change;         /* of the filters, for which the echo waits; 0: none */
+    bool fresh;              /* the site has devices of which that is still to be learned */
+    int64_t limit_us;        /* for the echo */
+    bool began, over, known; /* to be told */
+    bool full, silent;       /* said once */
     int timer;
     struct queue *waiting; /* retained jobs */
     struct share *shares, **shares_end, *told;
@@ -88,9 +90,31 @@ void flood_free(struct broker_flood *flood)
     free(flood);
 }
 
-void flood_reload(struct broker_flood *flood, const struct site *site)
+int flood_reload(struct broker_flood *flood, const struct site *site)
 {
+    size_t *from = calloc(site->device_count + 1, sizeof(*from));
+    int r;
+
+    if (!from)
+        return -ENOMEM;
+    for (size_t i = 0; i < site->device_count; i++) {
+        size_t was = site_device(flood->site, site->devices[i].id);
+
+        from[i] = was == SITE_NONE ? CLAIMS_FRESH : was;
+    }
+    r = claims_reload(flood->claims, from, site->device_count);
+    free(from);
+    if (r < 0)
+        return r;
     flood->site = site;
+    return 0;
+}
+
+void flood_await(struct broker_flood *flood, uint64_t change)
+{
+    flood->change = change;
+    flood->fresh = true;
+    flood->began |= flood_has_ended(flood);
 }
 
 int flood_fd(const struct broker_flood *flood)
@@ -158,20 +182,29 @@ static void settle(struct broker_flood *flood)
     set_limit(flood, MOMENT_NEVER);
     if (!claims_is_settled(flood->claims))
         claims_settle(flood->claims);
+    if (flood->change == 0) {
+        flood->fresh = false;
+        flood->known |= claims_open(flood->claims);
+    }
     if (flood->ended == flood->session)
         return;
     flood->ended = flood->session;
     flood->over = true;
 }
 
-void flood_connected(struct broker_flood *flood)
+/* A connection is up, or other filters are granted: what lies there is on its way. */
+void flood_news(struct broker_flood *flood)
 {
     uint64_t session = broker_thread_session(flood->thread);
+    uint64_t change = broker_thread_changed(flood->thread);
+    bool more = flood->change > 0 && change >= flood->change;
 
     if (session == 0)
         return; /* it is over already */
     begin(flood, session);
-    if (flood->ended != session)
+    if (more)
+        flood->change = 0;
+    if (more || flood->ended != session)
         send_echo(flood);
 }
 
@@ -309,13 +342,18 @@ bool flood_tells(struct broker_flood *flood, struct broker_news *news)
             .kind = BROKER_SHARE, .job_id = flood->told->job_id, .status = flood->told->status};
         return true;
     }
-    if (!claims_next(flood->claims, &claim))
-        return false;
-    *news = (struct broker_news){.kind = BROKER_CLAIM,
-                                 .device = claim.device,
-                                 .gateway = claim.gateway,
-                                 .first = claim.first};
-    return true;
+    if (claims_next(flood->claims, &claim)) {
+        *news = (struct broker_news){.kind = BROKER_CLAIM,
+                                     .device = claim.device,
+                                     .gateway = claim.gateway,
+                                     .first = claim.first,
+                                     .opens = claim.opens};
+        return true;
+    }
+    *news = (struct broker_news){.kind = BROKER_KNOWN};
+    bool known = flood->known;
+    flood->known = false;
+    return known;
 }
 
 bool flood_is_over(struct broker_flood *flood)
@@ -329,4 +367,11 @@ bool flood_is_over(struct broker_flood *flood)
 bool flood_has_ended(const struct broker_flood *flood)
 {
     return flood->ended > 0 && flood->ended == broker_thread_session(flood->thread);
+}
+
+bool flood_knows(const struct broker_flood *flood, const char *device_id)
+{
+    size_t device = flood->fresh ? site_device(flood->site, device_id) : SITE_NONE;
+
+    return device == SITE_NONE || !claims_is_fresh(flood->claims, device);
 }

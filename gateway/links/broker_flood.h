@@ -18,12 +18,15 @@ struct broker_flood;
 
 /* 0 or negative errno; site and thread must outlive it. */
 int flood_new(struct broker_flood **ret, const struct site *site, struct broker_thread *thread);
-/* Another site with the same devices in the same order. */
-void flood_reload(struct broker_flood *flood, const struct site *site);
+/* Another site. 0; or -ENOMEM, and nothing has changed. Of its new devices nothing is known
+   until that change of the thread's filters is granted, and what lies retained there has come.
+ */
+int flood_reload(struct broker_flood *flood, const struct site *site);
+void flood_await(struct broker_flood *flood, uint64_t change);
 void flood_free(struct broker_flood *flood);    /* NULL is fine */
 int flood_fd(const struct broker_flood *flood); /* readable when flood_tick() is due */
 
-void flood_connected(struct broker_flood *flood); /* the thread said so */
+void flood_news(struct broker_flood *flood); /* the thread has some */
 void flood_tick(struct broker_flood *flood);
 /* True: it was no request, or it waits; then it is taken over. */
 bool flood_takes(struct broker_flood *flood, struct arrival *arrival);
@@ -34,5 +37,7 @@ bool flood_tells(struct broker_flood *flood, struct broker_news *news);
 bool flood_is_over(struct broker_flood *flood); /* true once for each connection */
 /* Is it over for the connection that is up? */
 bool flood_has_ended(const struct broker_flood *flood);
+/* ... and for this device, which a reload may just have brought? */
+bool flood_knows(const struct broker_flood *flood, const char *device_id);
 
 #endif

@@ -345,6 +345,13 @@ size_t outbox_dropped(struct outbox *outbox)
     return dropped;
 }
 
+void outbox_set_most(struct outbox *outbox, size_t most_bytes)
+{
+    pthread_mutex_lock(&outbox->lock);
+    outbox->most_bytes = most_bytes;
+    pthread_mutex_unlock(&outbox->lock);
+}
+
 bool outbox_lacks(struct outbox *outbox)
 {
     bool lacks;

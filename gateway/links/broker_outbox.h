@@ -52,7 +52,8 @@ struct outbox_state {
 enum { OUTBOX_E_FULL = 1 };
 
 int outbox_new(struct outbox **ret, size_t most_bytes);
-void outbox_free(struct outbox *outbox); /* with what still waits */
+void outbox_set_most(struct outbox *outbox, size_t most_bytes); /* from now on */
+void outbox_free(struct outbox *outbox);                        /* with what still waits */
 /* 0; or OUTBOX_E_FULL: a KEPT one, and nothing but such ones is there; it stays the caller's.
    An empty outbox takes anything. */
 int outbox_give(struct outbox *outbox, struct outgoing *message);

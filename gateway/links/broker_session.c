@@ -79,8 +79,8 @@ static bool may_send(const struct session *session)
     bool careful = session->shorts >= CAREFUL_AFTER &&
                    clock_boot_us() - session->connected_us < SESSION_SHORT_US;
 
-    if (session->state == SESSION_UP &&
-        (session->asking || session->watched(session->ctx, session->watching)))
+    if (session->state == SESSION_UP && ((session->asking && session->asking != ASKING_ADDED) ||
+                                         session->watched(session->ctx, session->watching)))
         return false; /* what is sent later shall find us listening */
     return (session->state == SESSION_UP || session->state == SESSION_FLUSHING) &&
            session->flying < (careful ? 1 : SESSION_FLIGHTS);

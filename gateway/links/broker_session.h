@@ -20,9 +20,16 @@ enum session_state {
     SESSION_ENDED,
 };
 
+enum session_asking {
+    ASKING_NOT,
+    ASKING_WATCHED, /* to a further filter */
+    ASKING_AGAIN,   /* to what was asked for */
+    ASKING_ADDED,   /* to what a change of the filters brought */
+};
+
 struct session {
-    const struct broker_thread_settings *settings;
-    struct queue *events; /* of Paho, and MQTT_STOP */
+    struct broker_thread_settings *settings; /* its filters are changed here */
+    struct queue *events;                    /* of Paho, and MQTT_STOP */
     struct outbox *outbox;
     struct queue *asked; /* filters, malloc'ed: to be subscribed once more in this connection */
     void (*up)(void *ctx);
@@ -30,6 +37,8 @@ struct session {
     void (*sent)(void *ctx); /* the broker has a message */
     /* The filters to listen to beside those of the settings, in order; NULL: not so many. */
     char *(*watched)(void *ctx, size_t number);
+    struct filter_change *(*next_change)(void *ctx); /* its own; NULL: none */
+    void (*changed)(void *ctx);                      /* all that is `changing` is granted */
     void *ctx;
 
     bool stop;             /* MQTT_STOP came */
@@ -42,9 +51,11 @@ struct session {
     int64_t until_us;               /* of this state */
     int64_t connected_us, ended_us; /* connected_us -1: never */
     size_t batch, subscribed;       /* filters: before the SUBSCRIBE under way, and with it */
-    bool cleared;                   /* the stale filters were sent away, once */
     size_t watching;                /* further filters that were sent */
-    bool asking, again;             /* UP: a SUBSCRIBE is under way, of what was asked */
+    enum session_asking asking;     /* UP: a SUBSCRIBE is under way */
+    struct filter_change *changing; /* its new filters are being subscribed to; or NULL */
+    size_t added;                   /* of them, with the SUBSCRIBE under way */
+    uint64_t change;                /* the last one whose filters are the settings' */
     struct {
         struct outgoing *message; /* NULL: free */
         int token;

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "links/broker_pace.h"
-#include "links/broker_session.h"
+#include "links/broker_subscribe.h"
 #include "links/broker_topics.h"
 #include "links/link_end.h"
 
@@ -24,6 +24,7 @@ enum {
     STORED_LIMIT_S = 30,
     CLOSE_LIMIT_MS = 420,
     WATCHED_MOST = 64,
+    ASKED_MOST = 65536, /* more than any site's devices */
 };
 
 struct broker_thread {
@@ -43,6 +44,8 @@ struct broker_thread {
     uint64_t connected;      /* the session that is up, 0: none */
     char *watched[WATCHED_MOST];
     size_t watched_count;
+    struct filter_change *changes; /* that the session has not taken, the oldest first */
+    uint64_t change, changed;      /* the last one given; the last one granted */
     int64_t since_us;
     uint64_t sent;
     bool lacks; /* the broker lacks what was dropped */
@@ -144,6 +147,29 @@ static void wake_loop(struct broker_thread *thread)
         log_error("broker: cannot wake the loop: %s", strerror(errno));
 }
 
+static void on_changed(void *ctx)
+{
+    struct broker_thread *thread = ctx;
+
+    pthread_mutex_lock(&thread->end.lock);
+    thread->changed = thread->session.change;
+    pthread_mutex_unlock(&thread->end.lock);
+    wake_loop(thread);
+}
+
+static struct filter_change *next_change(void *ctx)
+{
+    struct broker_thread *thread = ctx;
+    struct filter_change *change;
+
+    pthread_mutex_lock(&thread->end.lock);
+    change = thread->changes;
+    if (change)
+        thread->changes = change->next;
+    pthread_mutex_unlock(&thread->end.lock);
+    return change;
+}
+
 static void on_up(void *ctx)
 {
     struct broker_thread *thread = ctx;
@@ -153,7 +179,7 @@ static void on_up(void *ctx)
         log_error("broker: %zu messages were dropped while it was away", dropped);
     log_info("broker: connected to %s", thread->settings.mqtt.uri);
     say(thread, thread->session.number, "");
-    wake_loop(thread);
+    on_changed(thread);
 }
 
 static void on_down(void *ctx, const char *why)
@@ -232,7 +258,7 @@ void broker_thread_free(struct broker_thread *thread)
     while ((arrival = queue_take(thread->arrivals)))
         arrival_free(arrival);
     session_forget_events(&thread->session);
-    session_forget_asked(&thread->session);
+    subscribe_reset(&thread->session);
     link_end_deinit(&thread->end);
     close(thread->news_fd);
     outbox_free(thread->outbox);
@@ -259,6 +285,16 @@ static void *thread_main(void *arg)
 }
 
 /* --- on the main loop --- */
+
+void filter_change_free(struct filter_change *change)
+{
+    if (!change)
+        return;
+    topic_filters_free(change->filters, change->count);
+    topic_filters_free(change->added, change->added_count);
+    topic_filters_free(change->removed, change->removed_count);
+    free(change);
+}
 
 void broker_thread_settings_deinit(struct broker_thread_settings *settings)
 {
@@ -299,7 +335,7 @@ int broker_thread_open(struct broker_thread **ret,
     r = outbox_new(&thread->outbox, settings->outbox_bytes);
     if (r < 0)
         goto fail_events;
-    r = queue_new(&thread->asked, settings->filter_count + 1);
+    r = queue_new(&thread->asked, ASKED_MOST);
     if (r < 0)
         goto fail_outbox;
     thread->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -321,6 +357,8 @@ int broker_thread_open(struct broker_thread **ret,
                                        .up = on_up,
                                        .down = on_down,
                                        .watched = watched,
+                                       .next_change = next_change,
+                                       .changed = on_changed,
                                        .sent = on_sent,
                                        .ctx = thread};
     thread->since_us = clock_boot_us();
@@ -396,9 +434,18 @@ void broker_thread_stored(struct broker_thread *thread, uint64_t ticket)
     pthread_mutex_unlock(&thread->end.lock);
 }
 
-bool broker_thread_watch(struct broker_thread *thread, char *filter)
+static void wake_thread(struct broker_thread *thread)
 {
     struct mqtt_event *wake = calloc(1, sizeof(*wake));
+
+    if (wake)
+        wake->kind = MQTT_WAKE;
+    if (wake && queue_give(thread->events, wake) != 0)
+        free(wake);
+}
+
+bool broker_thread_watch(struct broker_thread *thread, char *filter)
+{
     bool fits;
 
     pthread_mutex_lock(&thread->end.lock);
@@ -408,11 +455,33 @@ bool broker_thread_watch(struct broker_thread *thread, char *filter)
     pthread_mutex_unlock(&thread->end.lock);
     if (!fits)
         free(filter);
-    if (wake)
-        wake->kind = MQTT_WAKE;
-    if (wake && queue_give(thread->events, wake) != 0)
-        free(wake);
+    wake_thread(thread);
     return fits;
+}
+
+uint64_t broker_thread_change(struct broker_thread *thread, struct filter_change *change)
+{
+    struct filter_change **end = &thread->changes;
+    uint64_t number;
+
+    pthread_mutex_lock(&thread->end.lock);
+    while (*end)
+        end = &(*end)->next;
+    *end = change;
+    number = change->number = ++thread->change;
+    pthread_mutex_unlock(&thread->end.lock);
+    wake_thread(thread);
+    return number;
+}
+
+uint64_t broker_thread_changed(struct broker_thread *thread)
+{
+    uint64_t changed;
+
+    pthread_mutex_lock(&thread->end.lock);
+    changed = thread->connected ? thread->changed : 0;
+    pthread_mutex_unlock(&thread->end.lock);
+    return changed;
 }
 
 bool broker_thread_ask(struct broker_thread *thread, char *filter)

@@ -25,6 +25,15 @@ struct broker_thread_settings {
     size_t outbox_bytes; /* that may wait */
 };
 
+/* Other filters than until now, all texts by malloc. */
+struct filter_change {
+    char **filters, **added, **removed; /* all; those that are new; those that are gone */
+    size_t count, added_count, removed_count;
+    uint64_t number; /* the thread's */
+    struct filter_change *next;
+};
+void filter_change_free(struct filter_change *change); /* NULL is fine */
+
 struct broker_thread;
 
 int broker_thread_open(struct broker_thread **ret,
@@ -51,6 +60,12 @@ bool broker_thread_lacks(struct broker_thread *thread);
 /* Listens to one filter more, in this connection and in all that follow; takes it over. What is
    given after this goes out when the broker has granted it. False: no room, it is freed. */
 bool broker_thread_watch(struct broker_thread *thread, char *filter);
+/* Listens to other filters than those of the settings, in this connection and in all that
+   follow; takes them over. Their number, from 1. */
+uint64_t broker_thread_change(struct broker_thread *thread, struct filter_change *change);
+/* Up to this change the broker has granted what was new, in the connection that is up. There is
+   news when it rises. */
+uint64_t broker_thread_changed(struct broker_thread *thread);
 /* Subscribes to a filter of the settings once more, so that what lies retained there comes
    again; takes it over. False: no room, it is freed. */
 bool broker_thread_ask(struct broker_thread *thread, char *filter);

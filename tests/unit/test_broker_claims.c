@@ -197,6 +197,73 @@ static void more_gateways_than_are_kept_change_nothing(void **state)
     assert_nothing();
 }
 
+static bool told_as_opened(size_t device, const char *gateway)
+{
+    struct claim claim;
+
+    assert_true(claims_next(claims, &claim));
+    assert_int_equal(claim.device, device);
+    assert_int_equal(claim.gateway != NULL, gateway != NULL);
+    if (gateway)
+        assert_string_equal(claim.gateway, gateway);
+    return claim.opens;
+}
+
+static void a_new_device_is_told_when_all_of_it_is_known(void **state)
+{
+    static const size_t from[] = {2, CLAIMS_FRESH, 1, CLAIMS_FRESH};
+
+    (void)state;
+    settle_with_a();
+    assert_int_equal(claims_reload(claims, from, 4), 0);
+    assert_true(claims_is_fresh(claims, 1) && !claims_is_fresh(claims, 2));
+    claims_state(claims, 1, "a");
+    claims_state(claims, 3, "");
+    assert_nothing();
+    assert_true(claims_echo(claims));
+    assert_true(claims_open(claims));
+    assert_true(told_as_opened(1, "a"));
+    assert_false(told_as_opened(2, "a")); /* as before, by its new place */
+    assert_true(told_as_opened(3, NULL));
+    assert_nothing();
+    assert_false(claims_open(claims));
+}
+
+static void a_new_device_stays_unknown_over_a_connection(void **state)
+{
+    static const size_t from[] = {0, 1, 2, CLAIMS_FRESH};
+
+    (void)state;
+    settle_with_a();
+    assert_int_equal(claims_reload(claims, from, 4), 0);
+    claims_begin(claims);
+    claims_state(claims, 1, "a");
+    claims_gateway(claims, "a", true);
+    assert_true(claims_echo(claims));
+    assert_told(1, "a", true);
+    assert_nothing();
+    claims_state(claims, 3, "a");
+    assert_nothing();
+    claims_open(claims);
+    assert_false(told_as_opened(1, "a"));
+    assert_true(told_as_opened(3, "a"));
+}
+
+static void what_is_to_be_told_moves_with_its_device(void **state)
+{
+    static const size_t from[] = {2, 1};
+
+    (void)state;
+    settle_with_a();
+    claims_state(claims, 0, "a");
+    claims_state(claims, 2, "a");
+    claims_state(claims, 1, "");
+    assert_int_equal(claims_reload(claims, from, 2), 0);
+    assert_told(0, "a", false);
+    assert_told(1, NULL, false);
+    assert_nothing();
+}
+
 #define FACT(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -213,6 +280,9 @@ int main(void)
         FACT(what_is_still_there_after_a_new_connection_was_first),
         FACT(each_change_is_told_once_however_often_it_changed),
         FACT(more_gateways_than_are_kept_change_nothing),
+        FACT(a_new_device_is_told_when_all_of_it_is_known),
+        FACT(a_new_device_stays_unknown_over_a_connection),
+        FACT(what_is_to_be_told_moves_with_its_device),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
