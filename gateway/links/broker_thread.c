@@ -286,38 +286,6 @@ static void *thread_main(void *arg)
 
 /* --- on the main loop --- */
 
-void filter_change_free(struct filter_change *change)
-{
-    if (!change)
-        return;
-    topic_filters_free(change->filters, change->count);
-    topic_filters_free(change->added, change->added_count);
-    topic_filters_free(change->removed, change->removed_count);
-    free(change);
-}
-
-void broker_thread_settings_deinit(struct broker_thread_settings *settings)
-{
-    struct mqtt_settings *mqtt = &settings->mqtt;
-
-    if (mqtt->password)
-        explicit_bzero(mqtt->password, mqtt->password_size);
-    free(mqtt->uri);
-    free(mqtt->client_id);
-    free(mqtt->username);
-    free(mqtt->password);
-    free(mqtt->ca_file);
-    free(mqtt->cert_file);
-    free(mqtt->key_file);
-    free(mqtt->will_topic);
-    free(mqtt->will_body);
-    free(settings->root);
-    free(settings->gateway_id);
-    free(settings->echo);
-    topic_filters_free(settings->filters, settings->filter_count);
-    topic_filters_free(settings->stale, settings->stale_count);
-}
-
 int broker_thread_open(struct broker_thread **ret,
                        const struct broker_thread_settings *settings)
 {
