@@ -204,7 +204,7 @@ def resident_kb(gateway):
 
 
 def test_a_hundred_reloads_under_load_lose_nothing_and_keep_the_memory_level(world):
-    quarantine = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
+    quarantine = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1:thread_local_quarantine_size_kb=64"
     floor = Floor(world, env={"ASAN_OPTIONS": quarantine})
     stop, bad = threading.Event(), []
 
