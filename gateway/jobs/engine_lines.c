@@ -15,11 +15,8 @@ static void line_fail_running(struct engine *engine, struct task *task, const ch
     if (run->phase == PHASE_OVER) {
         task_end(engine, task, now);
     } else if (task->job->call && run->code != CODE_NONE && !task->job->answered) {
-        json_t *payload = run_payload(run);
-
-        call_answer(engine, task->job, code_status(run->code), run->code, json_text(payload),
+        call_answer(engine, task->job, code_status(run->code), run->code, run_payload(run),
                     engine->number);
-        json_decref(payload);
     }
 }
 

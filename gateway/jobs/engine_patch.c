@@ -193,7 +193,7 @@ static void blame(const char *path, const char *why, char *text, size_t size)
         snprintf(text, size, "%s: %s", path, why);
 }
 
-json_t *patch_payload(const struct task *task, enum code *code, char *text, size_t size)
+char *patch_payload(const struct task *task, enum code *code, char *text, size_t size)
 {
     const struct plan *plan = task->run->plan;
     const json_t *patch = task->job->request->action.arguments;
@@ -224,16 +224,7 @@ json_t *patch_payload(const struct task *task, enum code *code, char *text, size
     }
     free(ends);
 
-    json_t *payload = run_payload(task->run);
-    json_object_del(payload, "error");
-    if (*code != CODE_NONE) {
-        json_t *whole =
-            json_pack("{s:{s:s, s:s}}", "error", "code", code_name(*code), "description", text);
-        json_object_update(whole, payload);
-        json_decref(payload);
-        payload = whole;
-    }
-    return payload;
+    return run_payload_with(task->run, *code, text);
 }
 
 /* What the device holds after it; what never went to the wire left it as it was. */

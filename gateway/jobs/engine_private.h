@@ -403,9 +403,15 @@ const char *task_state_name(enum task_state state);
 
 /* engine_record.c */
 char *task_text(const struct engine *engine, const struct task *task); /* a live one's record */
-/* Of one that has ended, under the number that comes next. `body`: `payload` as text. */
-char *task_end_text(const struct engine *engine, const struct task *task, const json_t *payload,
-                    const char *body, const char *description);
+/* What is said of a task's end; JSON, malloc'ed, and the sentence of its code. */
+struct said {
+    char *payload; /* as a method answers */
+    char *writes;  /* what became of each point, or NULL */
+    const char *description;
+};
+/* Of one that has ended, under the number that comes next. */
+char *task_end_text(const struct engine *engine, const struct task *task,
+                    const struct said *said);
 
 /* engine_patch.c */
 int patch_take(struct engine *engine, struct task *task);
@@ -419,7 +425,7 @@ void patch_refused(struct engine *engine, const struct request *request, size_t 
                    enum code code, const char *text, struct moment now);
 /* In the twin; true when the reported document has changed. `text`: why it was refused. */
 bool patch_acknowledge(struct engine *engine, struct task *task, const char *text);
-json_t *patch_payload(const struct task *task, enum code *code, char *text, size_t size);
+char *patch_payload(const struct task *task, enum code *code, char *text, size_t size);
 
 /* engine_patch_taken.c */
 /* It was applied already: acknowledged, nothing else. */

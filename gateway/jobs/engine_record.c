@@ -1,43 +1,49 @@
 /* A task's record, as the outside reads it and as the store keeps it. It is written as text:
    its ids are of letters that JSON takes as they are (request.h), and one comes of each task,
    so a tree would be built, walked and taken down for each. */
+#include "base/text.h"
 #include "jobs/engine_private.h"
 #include "jobs/timetext.h"
-#include "site/value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define TIME_MEMBER_SIZE (sizeof("\"lastUpdatedDateTimeUtc\":\"\",") + TIMETEXT_SIZE)
+#define TIME_SIZE (sizeof(",\"lastUpdatedDateTimeUtc\":\"\"") + TIMETEXT_SIZE)
 
-static const char *time_member(char text[static TIME_MEMBER_SIZE], const char *key, int64_t ms)
+/* A member with a comma before it, or "": it has not come to that yet. */
+static const char *time_member(char member[static TIME_SIZE], const char *key, int64_t ms)
 {
     char at[TIMETEXT_SIZE];
 
-    text[0] = '\0';
     if (ms == 0)
-        return text;
+        return "";
     timetext_format(at, ms);
-    snprintf(text, TIME_MEMBER_SIZE, "\"%s\":\"%s\",", key, at);
-    return text;
+    char *end = stpcpy(member, ",\"");
+    end = stpcpy(end, key);
+    end = stpcpy(end, "\":\"");
+    end = stpcpy(end, at);
+    stpcpy(end, "\"");
+    return member;
 }
 
 /* `more`: further members, each with a comma before it. */
 static char *record_text(const struct engine *engine, const struct task *task, const char *more)
 {
-    char created[TIME_MEMBER_SIZE], started[TIME_MEMBER_SIZE], changed[TIME_MEMBER_SIZE],
-        ended[TIME_MEMBER_SIZE];
-    char *text;
+    char created[TIME_SIZE], started[TIME_SIZE], changed[TIME_SIZE], ended[TIME_SIZE];
+    char attempts[16];
 
-    if (asprintf(&text,
-                 "{\"jobId\":\"%s\",\"deviceId\":\"%s\",\"jobType\":\"%s\",\"status\":\"%s\","
-                 "%s%s%s%s\"attempts\":%u%s}",
-                 task->job->id, task_device_id(engine, task), job_type_name(task->job),
-                 task_state_name(task->state),
-                 time_member(created, "createdDateTimeUtc", task->created_ms),
-                 time_member(started, "startTimeUtc", task->started_ms),
-                 time_member(changed, "lastUpdatedDateTimeUtc", task->changed_ms),
-                 time_member(ended, "endTimeUtc", task->ended_ms), task->attempts, more) < 0)
+    snprintf(attempts, sizeof(attempts), "%u", task->attempts);
+    char *text =
+        text_join("{\"jobId\":\"", task->job->id, "\",\"deviceId\":\"",
+                  task_device_id(engine, task), "\",\"jobType\":\"", job_type_name(task->job),
+                  "\",\"status\":\"", task_state_name(task->state), "\"",
+                  time_member(created, "createdDateTimeUtc", task->created_ms),
+                  time_member(started, "startTimeUtc", task->started_ms),
+                  time_member(changed, "lastUpdatedDateTimeUtc", task->changed_ms),
+                  time_member(ended, "endTimeUtc", task->ended_ms), ",\"attempts\":", attempts,
+                  more, "}", NULL);
+    if (!text)
         abort(); /* out of memory: what cannot be kept must not be promised */
     return text;
 }
@@ -49,45 +55,31 @@ char *task_text(const struct engine *engine, const struct task *task)
 
 /* A twin job's record has no method response, as in the hub; what was written stands beside it.
  */
-static char *outcome_text(const struct task *task, const json_t *payload, const char *body)
+static char *outcome_text(const struct task *task, const struct said *said)
 {
-    const json_t *writes = json_object_get(payload, "writes");
-    bool patch = task->job->request->action.kind == ACTION_PATCH;
-    char *written = patch && writes ? json_text(writes) : NULL, *text;
-    int n;
+    char status[16];
 
-    if (patch)
-        n = asprintf(&text, "{\"deviceMethodResponse\":null%s%s}",
-                     written ? ",\"writes\":" : "", written ? written : "");
-    else
-        n = asprintf(&text, "{\"deviceMethodResponse\":{\"status\":%d,\"payload\":%s}}",
-                     code_status(task->code), body ? body : "null");
-    free(written);
-    return n < 0 ? NULL : text;
+    if (task->job->request->action.kind == ACTION_PATCH)
+        return text_join("{\"deviceMethodResponse\":null", said->writes ? ",\"writes\":" : "",
+                         said->writes ? said->writes : "", "}", NULL);
+    snprintf(status, sizeof(status), "%d", code_status(task->code));
+    return text_join("{\"deviceMethodResponse\":{\"status\":", status,
+                     ",\"payload\":", said->payload ? said->payload : "null", "}}", NULL);
 }
 
-/* NULL: there is none, or its sentence is no UTF-8. */
-static char *error_text(const struct task *task, const char *description)
+char *task_end_text(const struct engine *engine, const struct task *task,
+                    const struct said *said)
 {
-    if (task->code == CODE_NONE)
-        return NULL;
-    json_t *error =
-        json_pack("{s:s, s:s}", "code", code_name(task->code), "description", description);
-    char *text = error ? json_text(error) : NULL;
+    char *outcome = outcome_text(task, said);
+    char *error = task->code == CODE_NONE ? NULL : code_text(task->code, said->description);
+    char number[24];
 
-    json_decref(error);
-    return text;
-}
-
-char *task_end_text(const struct engine *engine, const struct task *task, const json_t *payload,
-                    const char *body, const char *description)
-{
-    char *outcome = outcome_text(task, payload, body), *error = error_text(task, description);
-    char *more;
-
-    if (!outcome || asprintf(&more, ",\"outcome\":%s%s%s,\"gatewayId\":\"%s\",\"seq\":%llu",
-                             outcome, error ? ",\"error\":" : "", error ? error : "",
-                             engine->site->id, (unsigned long long)engine->number + 1) < 0)
+    snprintf(number, sizeof(number), "%llu", (unsigned long long)engine->number + 1);
+    char *more = outcome ? text_join(",\"outcome\":", outcome, error ? ",\"error\":" : "",
+                                     error ? error : "", ",\"gatewayId\":\"", engine->site->id,
+                                     "\",\"seq\":", number, NULL)
+                         : NULL;
+    if (!more)
         abort();
     char *text = record_text(engine, task, more);
     free(outcome);

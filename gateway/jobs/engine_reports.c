@@ -1,4 +1,5 @@
 /* What leaves the engine: records for the store, reports for the outside. */
+#include "base/text.h"
 #include "jobs/engine_private.h"
 #include "jobs/timetext.h"
 #include "site/value.h"
@@ -99,12 +100,11 @@ json_t *job_id_in_use_json(void)
 
 char *error_body(enum code code, const char *text)
 {
-    json_t *body =
-        json_pack("{s:{s:s, s:s}}", "error", "code", code_name(code), "description", text);
-    char *dumped = body ? json_text(body) : NULL;
+    char *error = code_text(code, text);
+    char *body = error ? text_join("{\"error\":", error, "}", NULL) : NULL;
 
-    json_decref(body);
-    return dumped;
+    free(error);
+    return body;
 }
 
 struct report *report_answer(struct engine *engine, struct origin *origin,

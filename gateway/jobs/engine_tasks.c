@@ -112,7 +112,7 @@ void report_outcome(struct engine *engine, const struct task *task)
 /* The record first, so that nothing is told before it is safe: neither the outcome nor the
    acknowledgements in the reported document. */
 static void finish(struct engine *engine, struct task *task, enum task_state state,
-                   json_t *payload, const char *text, bool reported, struct moment now)
+                   struct said *said, bool reported, struct moment now)
 {
     struct job *job = task->job;
     struct device_state *device = &engine->devices[task->device];
@@ -123,8 +123,7 @@ static void finish(struct engine *engine, struct task *task, enum task_state sta
     leave_device(engine, task);
     if (reported)
         keep_twin(engine, task->device);
-    char *body = json_text(payload);
-    task->record = task_end_text(engine, task, payload, body, text);
+    task->record = task_end_text(engine, task, said);
     free(device->last_outcome);
     device->last_outcome = strdup(task->record);
 
@@ -136,13 +135,13 @@ static void finish(struct engine *engine, struct task *task, enum task_state sta
     line_of(engine, task)->outcome = number;
     shelf_add_text(engine, task);
     if (job->call)
-        call_answer(engine, job, code_status(task->code), task->code, body, number);
+        call_answer(engine, job, code_status(task->code), task->code, said->payload, number);
     else
-        free(body);
+        free(said->payload);
+    free(said->writes);
     report_outcome(engine, task);
     if (reported)
         reported_changed(engine, task->device, now);
-    json_decref(payload);
     job_check_end(engine, job, now);
 }
 
@@ -158,13 +157,12 @@ void task_refuse(struct engine *engine, struct task *task, enum code code, const
         text = maybe;
         code = CODE_INTERRUPTED;
     }
-    json_t *payload =
-        json_pack("{s:{s:s, s:s}}", "error", "code", code_name(code), "description", text);
+    struct said said = {.payload = error_body(code, text), .description = text};
     task->code = code;
     if (task->job->request->action.kind == ACTION_PATCH)
         reported = patch_acknowledge(engine, task, text);
-    finish(engine, task, code == CODE_CANCELED ? TASK_CANCELED : TASK_FAILED, payload, text,
-           reported, now);
+    finish(engine, task, code == CODE_CANCELED ? TASK_CANCELED : TASK_FAILED, &said, reported,
+           now);
 }
 
 static void free_run(struct task *task)
@@ -303,16 +301,17 @@ void task_end(struct engine *engine, struct task *task, struct moment now)
 {
     char text[400];
     bool reported = false;
-    json_t *payload;
+    struct said said = {.description = text};
 
     task->attempts = task->run->attempts;
     if (task->job->request->action.kind == ACTION_PATCH) {
-        payload = patch_payload(task, &task->code, text, sizeof(text));
+        said.payload = patch_payload(task, &task->code, text, sizeof(text));
+        said.writes = run_writes(task->run);
         reported = patch_acknowledge(engine, task, text);
     } else {
         task->code = task->run->code;
         snprintf(text, sizeof(text), "%s", task->run->text);
-        payload = run_payload(task->run);
+        said.payload = run_payload(task->run);
     }
     enum task_state state = task->code == CODE_NONE       ? TASK_COMPLETED
                             : task->code == CODE_CANCELED ? TASK_CANCELED
@@ -320,5 +319,5 @@ void task_end(struct engine *engine, struct task *task, struct moment now)
     debts_settle(engine, task, now);
     /* The run is done with before anything is reported: reports look at the device's state. */
     free_run(task);
-    finish(engine, task, state, payload, text, reported, now);
+    finish(engine, task, state, &said, reported, now);
 }

@@ -1,4 +1,5 @@
 #include "jobs/outcome.h"
+#include "site/value.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -63,6 +64,16 @@ int code_status(enum code code)
 {
     assert(code < CODE_COUNT);
     return codes[code].status;
+}
+
+char *code_text(enum code code, const char *description)
+{
+    json_t *error =
+        json_pack("{s:s, s:s}", "code", code_name(code), "description", description);
+    char *text = error ? json_text(error) : NULL;
+
+    json_decref(error);
+    return text;
 }
 
 enum code code_find(const char *name)

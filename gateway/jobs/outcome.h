@@ -59,6 +59,9 @@ enum code {
 const char *result_name(enum result result);
 const char *code_name(enum code code); /* "DeviceTimeout" */
 int code_status(enum code code);       /* 504; 200 for CODE_NONE */
+/* JSON, {"code":"DeviceTimeout","description":"..."}; malloc'ed, or NULL: no memory, or the
+   sentence is no UTF-8. */
+char *code_text(enum code code, const char *description);
 enum code code_find(const char *name); /* CODE_NONE: no such name */
 
 #endif

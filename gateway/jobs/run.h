@@ -162,8 +162,12 @@ const struct plan_step *run_step(const struct run *run); /* NULL when over */
 /* Did the device itself speak? Exceptions 10 and 11 come from the gateway before it. */
 bool answer_is_the_devices(const struct answer *answer);
 
-/* The payload of the answer: {"error":..., "writes":{...}, "values":{...}}; new reference. */
-json_t *run_payload(const struct run *run);
+/* The payload of the answer: {"error":..., "writes":{...}, "values":{...}}. JSON, malloc'ed;
+   NULL: no memory. */
+char *run_payload(const struct run *run);
+/* The same with another error. */
+char *run_payload_with(const struct run *run, enum code code, const char *description);
+char *run_writes(const struct run *run); /* the writes alone; NULL: there are none, too */
 
 /* Sentences for people, in jobs/sentence.c. */
 void sentence_trouble(char *text, size_t size, const struct site *site, size_t device,

@@ -1,53 +1,64 @@
-/* The answer of a run in JSON: what became of every point, and the values that it read. */
+/* The answer of a run in JSON: what became of every point, and the values that it read. Written
+   as text, as one comes of each task; names of points are of letters that JSON takes as they
+   are, and what a point holds is left to jansson. */
+#include "base/text.h"
 #include "jobs/run.h"
 #include "jobs/timetext.h"
 #include "site/value.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 static const struct point *written_point(const struct run *run, size_t result)
 {
     return &run->site->profiles[run->plan->profile].points[run->plan->results[result].point];
 }
 
+static const char *or_nothing(const char *text)
+{
+    return text ? text : "";
+}
+
 /* NULL when the reading is not known or is no value. */
-static json_t *reading_json(const struct point *point, const struct reading *reading)
+static char *reading_text(const struct point *point, const struct reading *reading)
 {
     struct value_error error;
 
     if (!reading->known)
         return NULL;
-    return value_decode(point, reading->long_words ? reading->long_words : reading->words,
-                        &error);
+    json_t *value = value_decode(point, reading_words(reading), &error);
+    char *text = value ? json_text(value) : NULL;
+
+    json_decref(value);
+    return text;
 }
 
-static void put(json_t *object, const char *key, json_t *value)
+/* With a comma before it. */
+static char *reading_member(const char *key, const struct point *point,
+                            const struct reading *reading)
 {
-    if (value)
-        json_object_set_new(object, key, value);
+    char *value = reading_text(point, reading);
+    char *member = value ? text_join(",\"", key, "\":", value, NULL) : NULL;
+
+    free(value);
+    return member;
 }
 
-static json_t *result_json(const struct run *run, size_t index)
+static char *result_text(const struct run *run, size_t index)
 {
     const struct point_result *result = &run->results[index];
     const struct point *point = written_point(run, index);
-    json_t *object = json_object();
+    char *wrote = NULL, *holds = NULL, at[TIMETEXT_SIZE] = "";
 
-    put(object, "result", json_string(result_name(result->result)));
     switch (result->result) {
     case RESULT_VERIFIED:
     case RESULT_ADJUSTED:
-    case RESULT_UNCHANGED: {
-        char at[TIMETEXT_SIZE];
-
+    case RESULT_UNCHANGED:
+        holds = reading_member("value", point, &result->holds);
         timetext_format(at, result->at_ms);
-        put(object, "value", reading_json(point, &result->holds));
-        put(object, "at", json_string(at));
         break;
-    }
     case RESULT_MISMATCH:
-        put(object, "wrote", reading_json(point, &result->wrote));
-        put(object, "holds", reading_json(point, &result->holds));
+        wrote = reading_member("wrote", point, &result->wrote);
+        holds = reading_member("holds", point, &result->holds);
         break;
     case RESULT_WRITTEN:
     case RESULT_NOT_SENT:
@@ -57,46 +68,81 @@ static json_t *result_json(const struct run *run, size_t index)
     case RESULT_COUNT:
         break;
     }
-    if (result->restored)
-        json_object_set_new(object, "restored", json_true());
-    return object;
+    char *text =
+        text_join("{\"result\":\"", result_name(result->result), "\"", or_nothing(wrote),
+                  or_nothing(holds), at[0] ? ",\"at\":\"" : "", at, at[0] ? "\"" : "",
+                  result->restored ? ",\"restored\":true}" : "}", NULL);
+    free(wrote);
+    free(holds);
+    return text;
 }
 
-static json_t *writes_json(const struct run *run)
+/* The object so far, or NULL, with one more member; still without its end. Both texts are
+   freed. */
+static char *with_member(char *object, const char *name, char *value)
 {
-    json_t *writes = json_object();
+    char *more = value ? text_join(object ? object : "{", object ? ",\"" : "\"", name,
+                                   "\":", value, NULL)
+                       : NULL;
 
-    for (size_t i = 0; i < run->plan->result_count; i++)
-        json_object_set_new(writes, written_point(run, i)->name, result_json(run, i));
-    return writes;
+    free(object);
+    free(value);
+    return more;
 }
 
-static json_t *values_json(const struct run *run)
+static char *closed(char *object)
+{
+    char *text = object ? text_join(object, "}", NULL) : NULL;
+
+    free(object);
+    return text;
+}
+
+char *run_writes(const struct run *run)
+{
+    char *writes = NULL;
+
+    for (size_t i = 0; i < run->plan->result_count; i++) {
+        writes = with_member(writes, written_point(run, i)->name, result_text(run, i));
+        if (!writes)
+            return NULL;
+    }
+    return closed(writes);
+}
+
+/* NULL: none was read. */
+static char *values_text(const struct run *run)
 {
     const struct profile *profile = &run->site->profiles[run->plan->profile];
-    json_t *values = json_object();
+    char *values = NULL;
 
     for (size_t i = 0; i < run->plan->read_count; i++) {
         const struct point *point = &profile->points[run->plan->reads[i]];
+        char *value = reading_text(point, &run->reads[i]);
 
-        put(values, point->name, reading_json(point, &run->reads[i]));
+        if (value)
+            values = with_member(values, point->name, value);
     }
-    return values;
+    return closed(values);
 }
 
-json_t *run_payload(const struct run *run)
+char *run_payload_with(const struct run *run, enum code code, const char *description)
 {
-    json_t *payload = json_object();
+    char *error = code != CODE_NONE ? code_text(code, description) : NULL;
+    char *writes = run_writes(run), *values = values_text(run);
+    char *payload =
+        text_join("{", error ? "\"error\":" : "", or_nothing(error),
+                  error && (writes || values) ? "," : "", writes ? "\"writes\":" : "",
+                  or_nothing(writes), writes && values ? "," : "", values ? "\"values\":" : "",
+                  or_nothing(values), "}", NULL);
 
-    if (run->code != CODE_NONE)
-        json_object_set_new(
-            payload, "error",
-            json_pack("{s:s, s:s}", "code", code_name(run->code), "description", run->text));
-    if (run->plan->result_count > 0)
-        json_object_set_new(payload, "writes", writes_json(run));
-    json_t *values = values_json(run);
-    if (json_object_size(values) > 0)
-        json_object_set(payload, "values", values);
-    json_decref(values);
+    free(error);
+    free(writes);
+    free(values);
     return payload;
+}
+
+char *run_payload(const struct run *run)
+{
+    return run_payload_with(run, run->code, run->text);
 }

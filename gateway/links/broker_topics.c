@@ -1,5 +1,7 @@
 #include "links/broker_topics.h"
 
+#include "base/text.h"
+
 #include "jobs/request.h"
 
 #include <errno.h>
@@ -91,46 +93,35 @@ bool topic_is_publishable(const char *text)
            text_is_utf8(text);
 }
 
-__attribute__((format(printf, 1, 2))) static char *make(const char *format, ...)
-{
-    va_list args;
-    char *text;
-    int n;
-
-    va_start(args, format);
-    n = vasprintf(&text, format, args);
-    va_end(args);
-    return n < 0 ? NULL : text;
-}
-
 char *topic_result(const char *root, const char *device_id, const char *request_id)
 {
-    return make("%s/devices/%s/results/%s", root, device_id, request_id ? request_id : "-");
+    return text_join(root, "/devices/", device_id, "/results/", request_id ? request_id : "-",
+                     NULL);
 }
 
 char *topic_device(const char *root, const char *device_id, const char *what)
 {
-    return make("%s/devices/%s/%s", root, device_id, what);
+    return text_join(root, "/devices/", device_id, "/", what, NULL);
 }
 
 char *topic_share(const char *root, const char *job_id, const char *gateway_id)
 {
-    return make("%s/jobs/%s/gateways/%s", root, job_id, gateway_id);
+    return text_join(root, "/jobs/", job_id, "/gateways/", gateway_id, NULL);
 }
 
 char *topic_outcome(const char *root, const char *job_id, const char *device_id)
 {
-    return make("%s/jobs/%s/outcomes/%s", root, job_id, device_id);
+    return text_join(root, "/jobs/", job_id, "/outcomes/", device_id, NULL);
 }
 
 char *topic_gateway(const char *root, const char *gateway_id)
 {
-    return make("%s/gateways/%s", root, gateway_id);
+    return text_join(root, "/gateways/", gateway_id, NULL);
 }
 
 char *topic_echo(const char *root, const char *gateway_id)
 {
-    return make("%s/gateways/%s/echo", root, gateway_id);
+    return text_join(root, "/gateways/", gateway_id, "/echo", NULL);
 }
 
 static void add_device(char **filters, size_t *count, const char *root, const char *id)
@@ -160,8 +151,8 @@ int topic_filters(char ***ret, size_t *count, const char *root, const struct sit
 
     if (!filters)
         return -ENOMEM;
-    filters[n++] = make("%s/jobs/+", root);
-    filters[n++] = make("%s/jobs/+/cancel", root);
+    filters[n++] = text_join(root, "/jobs/+", NULL);
+    filters[n++] = text_join(root, "/jobs/+/cancel", NULL);
     filters[n++] = topic_share(root, "+", site->id);
     filters[n++] = topic_echo(root, site->id);
     for (size_t i = 0; i < site->device_count; i++)

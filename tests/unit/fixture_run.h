@@ -176,7 +176,8 @@ static inline void bench_play(struct bench *bench)
 static inline const char *bench_said(struct bench *bench, const char *path)
 {
     static _Thread_local char text[400];
-    json_t *payload = run_payload(&bench->run), *at = payload;
+    char *said = run_payload(&bench->run);
+    json_t *payload = json_loads(said, 0, NULL), *at = payload;
     char name[64];
 
     while (at && *path) {
@@ -192,6 +193,7 @@ static inline const char *bench_said(struct bench *bench, const char *path)
              : dumped           ? dumped
                                 : "nothing");
     free(dumped);
+    free(said);
     json_decref(payload);
     return text;
 }
