@@ -23,7 +23,7 @@ const struct plan_step *run_step(const struct run *run)
 {
     if (run->phase == PHASE_OVER || run->step >= run->plan->step_count)
         return NULL;
-    return run->split ? &run->part : &run->plan->steps[run->step];
+    return run->part ? run->part : &run->plan->steps[run->step];
 }
 
 const uint16_t *reading_words(const struct reading *reading)
@@ -87,9 +87,10 @@ int run_init(struct run *run, const struct site *site, const struct plan *plan, 
 
 static void unsplit(struct run *run)
 {
-    if (run->split)
-        plan_step_deinit(&run->part);
-    run->split = false;
+    if (run->part)
+        plan_step_deinit(run->part);
+    free(run->part);
+    run->part = NULL;
     run->item = 0;
 }
 
@@ -182,18 +183,26 @@ void run_advance(struct run *run, struct moment now)
     finish(run, now);
 }
 
+int run_split(struct run *run, size_t step, size_t item)
+{
+    run->part = calloc(1, sizeof(*run->part));
+    if (run->part && plan_step_split(run->part, run->site, run->plan, step, item) == 0)
+        return 0;
+    free(run->part);
+    run->part = NULL;
+    return -ENOMEM;
+}
+
 void run_split_next(struct run *run, struct moment now)
 {
     const struct plan_step *whole = &run->plan->steps[run->step];
-    size_t item = run->split ? run->item + 1 : 0;
+    size_t item = run->part ? run->item + 1 : 0;
 
     unsplit(run);
-    if (item < whole->item_count && (item == 0 || may_begin(run, whole))) {
-        run->split = plan_step_split(&run->part, run->site, run->plan, run->step, item) == 0;
-        if (!run->split)
-            run_set_error(run, CODE_STORE_UNAVAILABLE, "the gateway is out of memory");
-    }
-    if (!run->split) {
+    if (item < whole->item_count && (item == 0 || may_begin(run, whole)) &&
+        run_split(run, run->step, item) < 0)
+        run_set_error(run, CODE_STORE_UNAVAILABLE, "the gateway is out of memory");
+    if (!run->part) {
         run_leave_out(run, whole, item);
         run_advance(run, now);
         return;
@@ -209,7 +218,7 @@ void run_split_next(struct run *run, struct moment now)
 void run_step_done(struct run *run, struct moment now)
 {
     settle(run);
-    if (run->split)
+    if (run->part)
         run_split_next(run, now);
     else
         run_advance(run, now);
@@ -286,7 +295,7 @@ void run_leave(struct run *run, struct moment now)
         return;
     }
     settle(run);
-    if (run->split)
+    if (run->part)
         run_leave_out(run, &run->plan->steps[run->step], run->item + 1);
     run_advance(run, now);
 }

@@ -61,9 +61,8 @@ struct run {
     const struct site *site;
     const struct plan *plan;
     size_t device;
-    size_t step, item; /* where it is; `item` of a step that is done point by point */
-    bool split;
-    struct plan_step part; /* split: the step of that item alone */
+    size_t step, item;      /* where it is; `item` of a step that is done point by point */
+    struct plan_step *part; /* the step of that item alone; NULL: it is not split */
     enum phase phase;
     unsigned tries;    /* of the present operation */
     unsigned attempts; /* the most tries that any operation took */

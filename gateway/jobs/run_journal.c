@@ -71,14 +71,14 @@ char *run_journal(const struct run *run)
 
     for (size_t i = 0; i < run->plan->result_count; i++)
         json_array_append_new(results, result_json(&run->results[i]));
-    kept = json_pack("{s:I, s:I, s:I, s:b, s:i, s:I, s:b, s:b, s:I, s:i, s:s, s:o, s:o, s:o}",
-                     "plan", fingerprint(run), "step", (json_int_t)run->step, "item",
-                     (json_int_t)run->item, "split", (int)run->split, "phase", (int)run->phase,
-                     "attempts", (json_int_t)run->attempts, "begun", (int)run->begun, "owed",
-                     (int)run->owed, "restoreLeft", (json_int_t)run->restore_left, "code",
-                     (int)run->code, "text", run->text, "results", results, "reads",
-                     readings_json(run->reads, run->plan->read_count), "before",
-                     readings_json(run->before, run_profile(run)->point_count));
+    kept = json_pack(
+        "{s:I, s:I, s:I, s:b, s:i, s:I, s:b, s:b, s:I, s:i, s:s, s:o, s:o, s:o}", "plan",
+        fingerprint(run), "step", (json_int_t)run->step, "item", (json_int_t)run->item, "split",
+        run->part ? 1 : 0, "phase", (int)run->phase, "attempts", (json_int_t)run->attempts,
+        "begun", (int)run->begun, "owed", (int)run->owed, "restoreLeft",
+        (json_int_t)run->restore_left, "code", (int)run->code, "text", run->text, "results",
+        results, "reads", readings_json(run->reads, run->plan->read_count), "before",
+        readings_json(run->before, run_profile(run)->point_count));
     char *text = kept ? json_text(kept) : NULL;
     json_decref(kept);
     return text;
@@ -157,9 +157,8 @@ static int recall(struct run *run, const json_t *kept)
                     json_object_get(kept, "before"));
     run->phase = PHASE_START;
     if (flag(kept, "split")) {
-        if (plan_step_split(&run->part, run->site, run->plan, step, item) != 0)
+        if (run_split(run, step, item) < 0)
             return -ENOMEM;
-        run->split = true;
         run->item = item;
         run->phase = PHASE_WRITE;
     }

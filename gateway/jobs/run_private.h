@@ -31,6 +31,8 @@ const struct point *run_point(const struct run *run, size_t point);
 void run_advance(struct run *run, struct moment now); /* to the next step that may begin */
 void run_step_done(struct run *run, struct moment now);
 /* The step's points one after the other, so that each result is true. */
+/* To that item alone; 0 or -ENOMEM. */
+int run_split(struct run *run, size_t step, size_t item);
 void run_split_next(struct run *run, struct moment now);
 /* The first trouble names the task's error. */
 void run_set_error(struct run *run, enum code code, const char *text);

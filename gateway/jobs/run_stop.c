@@ -33,7 +33,7 @@ void run_stop_step(struct run *run, struct moment now)
 {
     if (!run->stopping || !step_may_stop(run))
         return;
-    run_leave_out(run, &run->plan->steps[run->step], run->split ? run->item : 0);
+    run_leave_out(run, &run->plan->steps[run->step], run->part ? run->item : 0);
     run_advance(run, now);
 }
 

@@ -156,7 +156,7 @@ void run_answer_write(struct run *run, const struct facts *facts, const struct a
 {
     const struct plan_step *step = run_step(run);
     enum trouble trouble = trouble_of(answer);
-    bool whole = step->item_count > 1 && !run->split;
+    bool whole = step->item_count > 1 && !run->part;
 
     if (trouble == TROUBLE_NONE) {
         written(run, facts, answer, now);
