@@ -9,28 +9,29 @@
 #include <string.h>
 
 /* A single call does not wait behind what has not begun. */
-static void make_room(struct gateway *gateway, struct gateway_line *line)
+static void make_room(struct gateway *gateway, struct gateway_line *line, struct moment now)
 {
-    if (line->out < ENGINE_LINE_ROOM ||
-        !engine_wants_recall(gateway->engine, line->index, gateway_now(gateway)))
+    if (line->out < ENGINE_LINE_ROOM || !engine_wants_recall(gateway->engine, line->index, now))
         return;
     struct work *work = line_recall(line->line);
 
     if (!work)
         return;
     line->out--;
-    engine_recalled(gateway->engine, line->index, work, gateway_now(gateway));
+    engine_recalled(gateway->engine, line->index, work, now);
 }
 
 void gateway_give_lines(struct gateway *gateway)
 {
+    struct moment now = gateway_now(gateway);
+
     for (size_t i = 0; i < gateway->site->line_count; i++) {
         struct gateway_line *line = gateway->lines[i];
 
         if (line->line)
-            make_room(gateway, line);
+            make_room(gateway, line, now);
         while (line->line && line->out < ENGINE_LINE_ROOM) {
-            struct work *work = engine_next_work(gateway->engine, i, gateway_now(gateway));
+            struct work *work = engine_next_work(gateway->engine, i, now);
 
             if (!work)
                 break;
@@ -38,7 +39,7 @@ void gateway_give_lines(struct gateway *gateway)
             if (line_give(line->line, work) != 0) {
                 work->answer.result = ANSWER_NOT_SENT;
                 line->out--;
-                engine_answer(gateway->engine, i, work, gateway_now(gateway));
+                engine_answer(gateway->engine, i, work, now);
                 break;
             }
         }

@@ -112,12 +112,11 @@ bool debts_due(const struct engine *engine, size_t device, struct moment now, in
 {
     const struct device_state *state = &engine->devices[device];
 
-    struct operation probe;
-
     if (!state->owed || state->out || state->running || state->held || state->claimed_by ||
-        engine->stopping ||
-        (state->health == HEALTH_OFFLINE &&
-         probe_operation(profile_of(engine, device), &probe)))
+        engine->stopping)
+        return false;
+    struct operation probe; /* not before: it is cleared, and nearly nobody owes */
+    if (state->health == HEALTH_OFFLINE && probe_operation(profile_of(engine, device), &probe))
         return false;
     *when = state->owed_us > now.boot_us ? state->owed_us : 0;
     return true;

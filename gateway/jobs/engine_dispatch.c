@@ -317,6 +317,18 @@ static struct work *next_of_task(struct engine *engine, struct task *task, enum 
     return NULL;
 }
 
+/* Nobody else has moved by it, so the others need not be looked at again where it goes on in
+   the rank for which it was chosen. False: it is over, or waits, or comes later. */
+static bool begin(struct engine *engine, const struct line_state *line, struct choice *choice,
+                  enum rank rank, struct moment now)
+{
+    int64_t when;
+
+    task_begin(engine, choice->task, now);
+    return engine->devices[choice->device].running == choice->task &&
+           look_at(engine, line, now, choice, &when) == rank && when <= now.boot_us;
+}
+
 static struct work *next_work(struct engine *engine, struct line_state *line, struct moment now)
 {
     struct choice best[RANK_COUNT];
@@ -342,9 +354,9 @@ static struct work *next_work(struct engine *engine, struct line_state *line, st
         struct work *work;
 
         if (choice->task && !choice->task->run) {
-            if (!broadcast_gather(engine, choice->task, now))
-                task_begin(engine, choice->task, now);
-            continue;
+            if (broadcast_gather(engine, choice->task, now) ||
+                !begin(engine, line, choice, rank, now))
+                continue;
         }
         work = choice->task ? next_of_task(engine, choice->task, rank, now)
                             : hand_out_own(engine, choice->device, rank);

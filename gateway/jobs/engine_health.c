@@ -107,12 +107,12 @@ enum rank device_own(const struct engine *engine, size_t device, struct moment n
 {
     const struct device_state *state = &engine->devices[device];
     const struct line_state *line = &engine->lines[engine->site->devices[device].line];
-    struct operation probe;
 
     if (state->claimed_by) /* two masters would talk into each other's frames */
         return RANK_COUNT;
     if (state->health != HEALTH_OFFLINE)
         return poll_due(engine, device, now, turn, when);
+    struct operation probe;
     if (!probe_operation(device_profile(engine, device), &probe))
         return RANK_COUNT;
     if (line->waiting > 0 && health_probe_is_long(&state->learned))
