@@ -26,5 +26,5 @@ install(FILES conf/jobgate.bash-completion
     DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME jobgate)
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md"
-    PATTERN man EXCLUDE)
+    PATTERN "*.png" PATTERN man EXCLUDE)
 install(FILES conf/jobgate.conf DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)

@@ -112,7 +112,10 @@ static bool is_foreign_page(const struct exchange *exchange)
     const char *origin = exchange_asked(exchange, "Origin"),
                *host = exchange_asked(exchange, "Host");
 
-    if (!origin && !exchange_asked(exchange, "Sec-Fetch-Site"))
+    /* A page that reads under a name of its own sends no Origin, and over HTTP to such a name
+       nothing of Sec-Fetch; a browser's languages it cannot leave out. */
+    if (!origin && !exchange_asked(exchange, "Sec-Fetch-Site") &&
+        !exchange_asked(exchange, "Accept-Language"))
         return false; /* no browser */
     if (!host || !is_loopback(host))
         return true;

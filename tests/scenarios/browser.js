@@ -138,6 +138,10 @@ async function main() {
   await page.getByRole("button", { name: "Cancel this job" }).click();
   await page.getByRole("button", { name: "Cancel the job" }).click();
   await page.locator("#job-status", { hasText: "cancelled" }).waitFor();
+  await page.reload(); // all records as they stay
+  await page.locator("[aria-label=Outcomes] tbody tr").nth(11).waitFor();
+  await page.locator("#status").selectOption("canceled");
+  found.canceled = await page.locator("[aria-label=Outcomes] tbody tr").count();
 
   await page.goto(`${PAGE_URL}/#/`);
   await page.getByText("room-12", { exact: true }).waitFor();

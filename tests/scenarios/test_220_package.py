@@ -109,6 +109,7 @@ def test_an_installed_package_has_its_files_its_user_and_its_unit_enabled(chroot
     for name, mode in MODES.items():
         status = (chroot.root / name).stat()
         assert (status.st_mode & 0o7777, status.st_uid, status.st_gid) == (mode, 0, 0), name
+    assert (chroot.root / "usr/share/doc/jobgate/pictures/page-job.png").is_file() # api.md shows it
     assert chroot.run("dpkg", "--verify", "jobgate").stdout == ""
     assert chroot.knows("passwd", "jobgate") and chroot.knows("group", "jobgate")
     assert "dialout" in chroot.run("id", "-nG", "jobgate").stdout

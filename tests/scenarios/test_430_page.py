@@ -103,6 +103,9 @@ def test_outcomes_are_downloaded(found):
 def test_a_job_is_cancelled_from_the_page(found, secure):
     assert found["errors"] == []
     assert secure.api.job("to-be-cancelled")["status"] == "cancelled"
+    codes = [each.get("error", {}).get("code")
+             for each in secure.api.outcomes("to-be-cancelled").values()]
+    assert found["canceled"] == codes.count("Canceled")
 
 
 def test_who_only_reads_finds_nothing_to_change(found):

@@ -341,7 +341,11 @@ static void a_foreign_page_may_not_ask_through_a_forwarded_socket(void **state)
         assert_status(exchange_text(world, text), "403");
         assert_null(world->asked);
     }
+    assert_status(exchange_text(world, "GET /devices HTTP/1.1\r\nHost: evil.example:8080\r\n"
+                                       "Accept-Language: en\r\n\r\n"),
+                  "403");
     assert_status(exchange_text(world, "GET /devices HTTP/1.1\r\nHost: localhost:8080\r\n"
+                                       "Accept-Language: en\r\n"
                                        "Origin: http://localhost:8080\r\n\r\n"),
                   "200");
 }

@@ -340,7 +340,7 @@ function csv(records) {
     ["errorCode", (r) => r.error && r.error.code], ["errorDescription", (r) => r.error && r.error.description],
     ["results", resultsOf]];
   // A text that a spreadsheet would take for a formula is told to be a text.
-  const quote = (value) => `"${text(value).replace(/^[=+\-@\t]/, "'$&").replace(/"/g, '""')}"`;
+  const quote = (value) => `"${text(value).replace(/^[=+\-@\t\r\n]/, "'$&").replace(/"/g, '""')}"`;
   return [columns.map(([name]) => quote(name)), ...records.map((record) =>
     columns.map(([, of]) => quote(of(record))))].map((cells) => cells.join(",")).join("\r\n") + "\r\n";
 }
@@ -355,8 +355,10 @@ async function job(main, id) {
   const records = new Map();
   let shown = null;
 
-  const selected = () => [...records.values()].filter((record) =>
-    (status.value === "all" || record.status === status.value) &&
+  // A task that was cancelled counts as failed, and its error says why.
+  const fits = (record) => [record.status, "all"].includes(status.value) ||
+    (status.value === "canceled" && record.error && record.error.code === "Canceled");
+  const selected = () => [...records.values()].filter((record) => fits(record) &&
     `${record.deviceId} ${record.error ? record.error.code : ""}`.toLowerCase().includes(part.value.toLowerCase()));
   const showRecords = () => {
     const found = selected();
