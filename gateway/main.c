@@ -2,6 +2,7 @@
  * The command line: which command, and what there is.
  */
 #include "commands/commands.h"
+#include "site/names.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +29,7 @@ static const struct command commands[] = {
     {"cert", command_cert, "make a certificate for HTTPS"},
 };
 
-enum { COMMANDS = sizeof(commands) / sizeof(*commands), WORD_MOST = 16 };
+enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
 
 static void print_help(FILE *to)
 {
@@ -50,55 +51,14 @@ static void print_help(FILE *to)
         to);
 }
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Letters to change, add or leave out to make one word of the other (Levenshtein). */
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[WORD_MOST + 1];
-    size_t size = strlen(b);
-
-    for (size_t j = 0; j <= size; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= strlen(a); i++) {
-        size_t corner = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= size; j++) {
-            size_t above = row[j];
-
-            row[j] = least(least(row[j] + 1, row[j - 1] + 1), corner + (a[i - 1] != b[j - 1]));
-            corner = above;
-        }
-    }
-    return row[size];
-}
-
-static const char *nearest(const char *word)
-{
-    const char *best = NULL;
-    size_t best_distance = 3;
-
-    if (strlen(word) > WORD_MOST)
-        return NULL;
-    for (size_t i = 0; i < COMMANDS; i++) {
-        size_t now = distance(word, commands[i].name);
-
-        if (now < best_distance) {
-            best_distance = now;
-            best = commands[i].name;
-        }
-    }
-    return best;
-}
-
 static int refuse(const char *word)
 {
-    const char *meant = nearest(word);
+    struct names names = {.count = 0};
+    const char *meant;
 
+    for (size_t i = 0; i < COMMANDS; i++)
+        names_add(&names, commands[i].name);
+    meant = names_near(&names, word);
     if (meant)
         fprintf(stderr, "jobgate: there is no command \"%s\"; is it \"%s\"?\n", word, meant);
     else

@@ -58,7 +58,7 @@ static bool read_options(struct wish *wish, int argc, char **argv)
     int code;
 
     optind = 0; /* from the start, also when this is not the first command of the process */
-    while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((code = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         switch (code) {
         case CONFIG:
             wish->config = optarg;
@@ -72,6 +72,7 @@ static bool read_options(struct wish *wish, int argc, char **argv)
             wish->json = true;
             break;
         case HELP:
+        case 'h':
             wish->help = true;
             return true;
         default:

@@ -144,8 +144,7 @@ static int run_direct(const struct options *options, struct device_call *call,
 
     if (!request)
         return no_memory(options);
-    if (!options->json)
-        complain(options, "no gateway answers on %s; opening the line itself", client->path);
+    complain(options, "no gateway answers on %s; opening the line itself", client->path);
     log_open(LOG_LEVEL_WARNING); /* a line that goes up is nobody's news here */
     r = direct_run(&source, request, &answer);
     if (r == 0)

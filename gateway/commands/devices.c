@@ -12,7 +12,9 @@
 static const char help[] =
     "Usage: jobgate devices [--where CONDITION]\n"
     "\n"
-    "Lists the gateway's devices with their state and what was last asked of them.\n"
+    "Lists the gateway's devices with their state, the time of their last answer, and how "
+    "what\n"
+    "was last asked of them ended.\n"
     "\n"
     "  --where COND    only those that the condition selects, as in a job\n"
     "  --config FILE   the site (/etc/jobgate/jobgate.conf)\n"
@@ -121,7 +123,7 @@ static void print_devices(json_t *devices)
     size_t i;
 
     grid_init(&grid, (const char *const[]){"DEVICE", "LINE", ">UNIT", "PROFILE", "STATE",
-                                           "SINCE (UTC)", "LAST OUTCOME", wear, NULL});
+                                           "LAST CONTACT (UTC)", "LAST OUTCOME", wear, NULL});
     json_array_foreach(devices, i, device)
     {
         const json_t *own = json_object_get(device, "jobgate");
@@ -133,7 +135,7 @@ static void print_devices(json_t *devices)
                   (int)json_integer_value(json_object_get(own, "unit")));
         grid_cell(&grid, 3, TONE_PLAIN, "%s", text_of(own, "profile"));
         print_state(&grid, 4, own);
-        print_time(&grid, 5, text_of(own, "since"));
+        print_time(&grid, 5, text_of(own, "lastContact"));
         print_outcome(&grid, 6, json_object_get(own, "lastOutcome"));
         if (wear)
             print_wear(&grid, 7, json_object_get(own, "writesToday"));

@@ -5,6 +5,7 @@
 #include "commands/grid.h"
 #include "commands/job_watch.h"
 #include "jobs/request.h"
+#include "site/names.h"
 #include "site/value.h"
 
 #include <inttypes.h>
@@ -147,6 +148,11 @@ static int submit(struct job_call *call, const char *path)
     if (!document)
         return EXIT_WRONG;
     id = call->job.id ? call->job.id : json_string_value(json_object_get(document, "jobId"));
+    if (!id && json_object_get(document, "jobId")) {
+        complain(&call->options, "%s: jobId is no text; write it in quotes", path);
+        json_decref(document);
+        return EXIT_WRONG;
+    }
     if (!id)
         make_id(made);
     else
@@ -261,10 +267,23 @@ static int on_id(struct job_call *call, const char *verb, const char *id)
     }
     if (strcmp(verb, "cancel") == 0)
         return cancel(call, id);
-    if (strcmp(verb, "watch") == 0)
-        return job_watch(&call->client, &call->options, id);
-    complain(&call->options, "there is no \"%s\"; see jobgate job --help", verb);
-    return EXIT_WRONG;
+    return job_watch(&call->client, &call->options, id);
+}
+
+static bool is_verb(const struct options *options, const char *verb)
+{
+    static const char *const verbs[] = {"submit", "list", "show", "cancel", "watch"};
+    struct names names = {.count = 0};
+    char advice[80];
+
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
+        if (strcmp(verbs[i], verb) == 0)
+            return true;
+        names_add(&names, verbs[i]);
+    }
+    complain(options, "\"%.40s\" is not understood; %s", verb,
+             names_advice(&names, verb, advice, sizeof(advice)));
+    return false;
 }
 
 int command_job(int argc, char **argv)
@@ -282,9 +301,15 @@ int command_job(int argc, char **argv)
     if (status != OPTIONS_GO_ON)
         return status;
     verb = call.options.names[0];
+    if (!is_verb(&call.options, verb))
+        return EXIT_WRONG;
     if ((strcmp(verb, "list") == 0) != (call.options.count == 1)) {
-        complain(&call.options, "job %s takes %s; see jobgate job --help", verb,
-                 call.options.count == 1 ? "one more word" : "no more words");
+        if (call.options.count > 1)
+            complain(&call.options, "\"%.40s\" is too much; write jobgate job list",
+                     call.options.names[1]);
+        else
+            complain(&call.options, "something is missing; write jobgate job %s %s", verb,
+                     strcmp(verb, "submit") == 0 ? "FILE, or - for standard input" : "ID");
         return EXIT_WRONG;
     }
     r = client_init(&call.client, &call.options);

@@ -29,6 +29,9 @@ enum { OPTIONS_GO_ON = -1, OPTIONS_MOST = 12 };
 int options_read(struct options *ret, int argc, char **argv, const struct option_spec *more,
                  int least, int most, const char *help);
 
+/* -5 is an argument and no option: to be called before getopt, which sees a blank before it. */
+void options_keep_numbers(int argc, char **argv);
+
 /* "jobgate COMMAND: text" on stderr. */
 __attribute__((format(printf, 2, 3))) void complain(const struct options *options,
                                                     const char *format, ...);

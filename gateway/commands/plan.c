@@ -1,5 +1,6 @@
 #include "commands/plan.h"
 
+#include "commands/options.h"
 #include "jobs/request.h"
 #include "lines/plan_show.h"
 #include "site/problems.h"
@@ -50,7 +51,7 @@ struct wish {
     bool json, help;
 };
 
-static bool complain(const char *text)
+static bool say_wrong(const char *text)
 {
     fprintf(stderr, "jobgate plan: %s\n", text);
     return false;
@@ -61,10 +62,10 @@ static bool read_operands(struct wish *wish, int count, char **operands)
     int most = wish->patch ? 1 : 3;
 
     if (count < (wish->patch ? 1 : 2))
-        return complain(wish->patch ? "name a device"
-                                    : "name a device and a method; see --help");
+        return say_wrong(wish->patch ? "name a device"
+                                     : "name a device and a method; see --help");
     if (count > most)
-        return complain("too many words; put the arguments in one pair of quotes");
+        return say_wrong("too many words; put the arguments in one pair of quotes");
     wish->device = operands[0];
     wish->method = count > 1 ? operands[1] : NULL;
     wish->arguments = count > 2 ? operands[2] : NULL;
@@ -75,15 +76,16 @@ static bool read_options(struct wish *wish, int argc, char **argv)
 {
     int code;
 
+    options_keep_numbers(argc, argv);
     optind = 0; /* from the start, also when this is not the first command of the process */
-    while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((code = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         switch (code) {
         case CONFIG:
             wish->config = optarg;
             break;
         case PROFILES:
             if (wish->profile_dir_count == PROFILE_DIRS_MAX)
-                return complain("--profiles: at most 16 folders");
+                return say_wrong("--profiles: at most 16 folders");
             wish->profile_dirs[wish->profile_dir_count++] = optarg;
             break;
         case PATCH:
@@ -93,10 +95,11 @@ static bool read_options(struct wish *wish, int argc, char **argv)
             wish->json = true;
             break;
         case HELP:
+        case 'h':
             wish->help = true;
             return true;
         default:
-            return complain("see --help");
+            return say_wrong("see --help");
         }
     }
     return read_operands(wish, argc - optind, argv + optind);
@@ -114,7 +117,7 @@ static bool read_arguments(const char *text, bool must_parse, json_t **ret)
         if (*ret)
             return true;
     }
-    return complain(refusal.text);
+    return say_wrong(refusal.text);
 }
 
 static int print_json(json_t *json)
@@ -159,7 +162,8 @@ static int plan_for(const struct wish *wish, const struct site *site,
     if (device == SITE_NONE) {
         snprintf(text, sizeof(text), "%.100s is no device of %.80s", wish->device, site->file);
         utf8_clip(text);
-        return refuse(wish, "UnknownDevice", text);
+        refuse(wish, "UnknownDevice", text);
+        return USAGE; /* as where a device is asked for */
     }
     int r = plan_new(&plan, site, site->devices[device].profile, action, &error);
     if (r == PLAN_E_REFUSED)
@@ -183,7 +187,7 @@ static int load_and_plan(const struct wish *wish, const struct action *action)
         problems_print(&problems, stderr);
     problems_deinit(&problems);
     if (r < 0)
-        complain(strerror(-r));
+        say_wrong(strerror(-r));
     if (r != 0)
         return USAGE;
     int status = plan_for(wish, site, action);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum status { DONE = 0, USAGE = 2, UNREACHABLE = 3 };
 
@@ -227,6 +228,22 @@ static bool take_option(struct wish *wish, const struct option *option, char *te
     return false;
 }
 
+/* It is written at the end: too late to hear that it cannot be. */
+static bool can_dump(const char *file)
+{
+    const char *slash = file ? strrchr(file, '/') : NULL;
+    char *folder = !slash          ? strdup(".")
+                   : slash == file ? strdup("/")
+                                   : strndup(file, (size_t)(slash - file));
+    bool can = !file || (folder && access(folder, W_OK) == 0);
+
+    if (!can)
+        complain("--dump: nothing can be written into %s: %s", folder ? folder : "?",
+                 strerror(errno));
+    free(folder);
+    return can;
+}
+
 /* getopt prints its own complaint about an option that it does not know. */
 static bool read_options(struct wish *wish, int argc, char **argv)
 {
@@ -234,8 +251,10 @@ static bool read_options(struct wish *wish, int argc, char **argv)
     int code;
 
     optind = 1;
-    while ((code = getopt_long(argc, argv, "", options, &index)) != -1)
-        if (code == '?' || !take_option(wish, &options[index], optarg))
+    while ((code = getopt_long(argc, argv, "h", options, &index)) != -1)
+        if (code == 'h')
+            wish->help = true;
+        else if (code == '?' || !take_option(wish, &options[index], optarg))
             return false;
     if (wish->help)
         return true;
@@ -243,7 +262,7 @@ static bool read_options(struct wish *wish, int argc, char **argv)
         return complain("\"%s\" is not an option", argv[optind]);
     if (!wish->settings.dir)
         return complain("--dir is missing; see jobgate sim --help");
-    return true;
+    return can_dump(wish->settings.dump);
 }
 
 static bool apply_faults(const struct wish *wish, const struct site *site,

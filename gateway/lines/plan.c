@@ -28,6 +28,18 @@ int build_refuse(struct build *build, int status, const char *code, const char *
     return PLAN_E_REFUSED;
 }
 
+int build_unknown_point(struct build *build, const char *name)
+{
+    struct names names = {.count = 0};
+    char advice[120];
+
+    for (size_t i = 0; i < build->profile->point_count; i++)
+        names_add(&names, build->profile->points[i].name);
+    return build_refuse(build, 404, "UnknownPoint", "%s has no point \"%.50s\"; %s",
+                        build->profile->name, name,
+                        names_advice(&names, name, advice, sizeof(advice)));
+}
+
 struct plan_step *build_step(struct build *build, enum plan_step_kind kind, size_t method_step)
 {
     struct plan *plan = build->plan;
@@ -101,8 +113,7 @@ static int read_points(struct build *build, size_t *points, size_t *count)
             return build_refuse(build, 400, "BadRequest", "points to read are given by name");
         size_t point = profile_point(profile, name);
         if (point == SITE_NONE)
-            return build_refuse(build, 404, "UnknownPoint", "%s has no point \"%.80s\"",
-                                profile->name, name);
+            return build_unknown_point(build, name);
         if (!profile->points[point].readable)
             return build_refuse(build, 405, "NotReadable", "%s cannot be read", name);
         points[(*count)++] = point;

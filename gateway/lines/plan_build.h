@@ -9,6 +9,7 @@
 #define JOBGATE_LINES_PLAN_BUILD_H
 
 #include "lines/plan.h"
+#include "site/names.h"
 #include "site/value.h"
 
 enum {
@@ -37,6 +38,9 @@ struct want {
 /* Always PLAN_E_REFUSED. */
 __attribute__((format(printf, 4, 5))) int
 build_refuse(struct build *build, int status, const char *code, const char *format, ...);
+
+/* The same, with the point that may have been meant. */
+int build_unknown_point(struct build *build, const char *name);
 
 /* A new step at the plan's end, valid until the next one. NULL: no memory. */
 struct plan_step *build_step(struct build *build, enum plan_step_kind kind, size_t method_step);

@@ -307,14 +307,25 @@ static int add_steps(struct run_through *run)
     return r == 0 ? flush_writes(run) : r;
 }
 
+static int unknown_method(struct build *build, const char *name)
+{
+    struct names names = {.count = 0};
+    char advice[120];
+
+    for (size_t i = 0; i < build->profile->method_count; i++)
+        names_add(&names, build->profile->methods[i].name);
+    return build_refuse(build, 404, "UnknownMethod", "%s has no method \"%.50s\"; %s",
+                        build->profile->name, name,
+                        names_advice(&names, name, advice, sizeof(advice)));
+}
+
 int build_method(struct build *build)
 {
     const char *name = build->action->method ? build->action->method : "";
     size_t index = profile_method(build->profile, name);
 
     if (index == SITE_NONE)
-        return build_refuse(build, 404, "UnknownMethod", "%s has no method \"%.80s\"",
-                            build->profile->name, name);
+        return unknown_method(build, name);
     struct run_through run = {.build = build, .method = &build->profile->methods[index]};
     build->plan->repeatable = run.method->repeatable;
     build->plan->restore = run.method->restore;

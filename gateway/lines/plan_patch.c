@@ -86,10 +86,13 @@ static int patch_point(struct build *build, struct wants *wants, const char *pat
 
 static int patch_unknown(struct build *build, const char *path)
 {
-    char text[200];
+    struct names names = {.count = 0};
+    char text[240], advice[110];
 
-    snprintf(text, sizeof(text), "%.60s has no property \"%.100s\"", build->profile->name,
-             path);
+    for (size_t i = 0; i < build->profile->point_count; i++)
+        names_add(&names, build->profile->points[i].property);
+    snprintf(text, sizeof(text), "%.60s has no property \"%.50s\"; %s", build->profile->name,
+             path, names_advice(&names, path, advice, sizeof(advice)));
     utf8_clip(text);
     return refuse_property(build, path, 404, "UnknownPoint", text);
 }
@@ -150,8 +153,7 @@ static int write_point(struct build *build, struct want *want, const char *name,
     struct value_error error;
 
     if (point == SITE_NONE)
-        return build_refuse(build, 404, "UnknownPoint", "%s has no point \"%.80s\"",
-                            build->profile->name, name);
+        return build_unknown_point(build, name);
     if (!build->profile->points[point].writable)
         return build_refuse(build, 405, "NotWritable", "%s cannot be written", name);
     int r = want_set(want, build->profile, point, value, &error);

@@ -13,7 +13,9 @@ static void check_constant(struct reader *reader, const struct step *step,
     struct value_error error;
 
     if (value && value_encode(point, value, words, &error) != 0)
-        report(reader, step->place, "%s does not fit the point: %s", key, error.text);
+        report(reader, step->place,
+               "%s does not fit the point: %s; correct the %s, or the point", key, error.text,
+               key);
 }
 
 static void need_readable(struct reader *reader, const struct step *step,

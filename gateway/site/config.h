@@ -10,6 +10,7 @@
 #ifndef JOBGATE_SITE_CONFIG_H
 #define JOBGATE_SITE_CONFIG_H
 
+#include "site/names.h"
 #include "site/problems.h"
 
 enum { CONFIG_BYTES_MOST = 4 << 20 }; /* of one file with its includes */
@@ -124,13 +125,6 @@ bool setting_integer(struct reader *reader, const struct setting *setting, int64
 /* A scalar as JSON (new reference); groups too where `deep`. NULL after a problem. */
 json_t *setting_json(struct reader *reader, const struct setting *setting, bool deep);
 
-/* '; did you mean "baud"?' for an unknown name, or a list of what is known. */
-struct names {
-    const char *items[64];
-    size_t count; /* of those known, maybe more than kept */
-};
-void names_add(struct names *names, const char *name);
-const char *names_advice(const struct names *names, const char *wrong, char *text, size_t size);
 bool id_is_good(const char *id, size_t most); /* [A-Za-z0-9._:-], 1 to `most` */
 
 /* A name or an address, without brackets, port or scheme. */

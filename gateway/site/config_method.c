@@ -182,17 +182,18 @@ static void read_one_step(struct reader *reader, const struct setting *group, si
 
 static void say_no_action(struct reader *reader, const struct setting *group)
 {
-    const char *first = group->count ? group->items[0].name : NULL;
+    const char *first = group->count ? group->items[0].name : NULL, *near;
     struct names names = {.count = 0};
-    char advice[120];
 
     for (size_t i = 0; i < COUNT_OF(kinds); i++)
         names_add(&names, kinds[i].name);
-    if (!first || strncmp(names_advice(&names, first, advice, sizeof(advice)), "known", 5) == 0)
+    near = first ? names_near(&names, first) : NULL;
+    if (near)
+        report(reader, group->place, "a step without an action; \"%s\": did you mean \"%s\"?",
+               first, near);
+    else
         report(reader, group->place,
                "a step without an action; write one of write, pulse, wait, expect, read");
-    else
-        report(reader, group->place, "a step without an action; \"%s\": %s", first, advice);
 }
 
 static void read_step(struct reader *reader, const struct setting *group,

@@ -1,5 +1,6 @@
 """The command line: exit statuses, JSON everywhere, and what it says to people."""
 import json
+import re
 import time
 
 import pytest
@@ -24,6 +25,7 @@ def test_every_command_has_help_with_an_example(world, name):
     told = world.command(name, "--help")
     assert told.returncode == 0
     assert f"jobgate {name}" in told.stdout and "xample" in told.stdout
+    assert world.command(name, "-h").stdout == told.stdout
 
 
 def test_help_names_every_command(world):
@@ -39,6 +41,22 @@ def test_wrong_use_is_status_2(world):
         told = world.command(*words)
         assert told.returncode == 2, (words, told)
         assert told.stderr.strip()
+
+
+@pytest.mark.parametrize("words, said", [
+    (("read",), "write jobgate read DEVICE [POINT...]"),
+    (("call", "a", "b", "c", "d"), '"d" is too much; write jobgate call DEVICE METHOD [JSON]'),
+    (("job", "lsit"), 'did you mean "list"?'),
+    (("job", "show"), "write jobgate job show ID"),
+    (("job", "submit"), "write jobgate job submit FILE, or -"),
+    (("job", "list", "x"), '"x" is too much'),
+    (("devices", "--wher", "x", "--jsno"), "--jsno; is it --json?"),
+    (("sim", "--dir", "/tmp/unused", "--dump", "/no/such/place"), "/no/such: No such file"),
+])
+def test_wrong_use_says_what_would_be_right(world, words, said):
+    told = world.command(*words)
+    assert told.returncode == 2 and said in told.stderr, told
+    assert len(told.stderr.splitlines()) == 1, told
 
 
 def test_an_unreachable_gateway_is_status_3(world):
@@ -90,6 +108,27 @@ def test_an_unknown_device_is_wrong_use_with_and_without_a_gateway(world):
     assert world.command("read", "hall-1", "--socket", gateway.socket).returncode == 2
 
 
+def test_a_plan_for_an_unknown_device_is_wrong_use_too(small):
+    told = small.world.command("plan", "hall-1", "reboot", "--config", small.config)
+    assert told.returncode == 2 and "UnknownDevice" in told.stderr, told
+
+
+def test_a_wrong_name_is_answered_with_the_near_one(small):
+    for words, near in ((("read", "room-1", "setpiont"), '"setpoint"'),
+                        (("write", "room-1", "mod=heat"), '"mode"'),
+                        (("call", "room-1", "rebot"), '"reboot"')):
+        told = command(small, *words)
+        assert told.returncode == 1 and f"did you mean {near}?" in told.stderr, told
+
+
+def test_a_negative_number_is_an_argument_and_no_option(small):
+    told = command(small, "call", "room-1", "setHint", "-5", "--json")
+    assert told.returncode == 1, told
+    assert json.loads(told.stdout)["payload"]["error"]["code"] == "OutOfRange", told
+    told = small.world.command("plan", "room-1", "setHint", "-5", "--config", small.config)
+    assert told.returncode == 1 and "-5 is below 0" in told.stderr, told
+
+
 def test_a_call_takes_json_arguments(small):
     told = command(small, "call", "room-2", "setComfort", '{"setpoint": 19}', "--json")
     assert told.returncode == 0, told
@@ -102,6 +141,11 @@ def test_devices_are_listed_and_selected_by_a_condition(small):
     assert sorted(row["deviceId"] for row in rows) == ["room-1", "room-2", "room-3"]
     told = command(small, "devices", "--where", "deviceId = 'room-2'", "--json")
     assert [row["deviceId"] for row in json.loads(told.stdout)] == ["room-2"]
+    small.api.read("room-2", "setpoint")
+    told = command(small, "devices", "--where", "deviceId = 'room-2'")
+    head, row = told.stdout.splitlines()
+    assert "LAST CONTACT (UTC)" in head and "LAST OUTCOME" in head, told
+    assert re.search(r"online +(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d +completed", row), told
     told = command(small, "devices", "--where", "deviceId = ")
     assert told.returncode == 2 and "--where 1:12:" in told.stderr
 
@@ -145,6 +189,13 @@ def test_a_job_comes_from_standard_input_and_is_cancelled(small):
     assert command(small, "job", "submit", "-", stdin=text).returncode == 0
     assert command(small, "job", "cancel", "stdin").returncode == 0
     assert small.api.job("stdin")["status"] == "cancelled"
+
+
+def test_a_job_whose_id_is_no_text_is_refused(small):
+    path = job_file(small, "numbered", jobId=7, type="scheduleDeviceMethod",
+                    cloudToDeviceMethod={"methodName": "reboot"}, queryCondition="*")
+    told = command(small, "job", "submit", path)
+    assert told.returncode == 2 and "jobId is no text" in told.stderr, told
 
 
 def test_an_unknown_job_is_wrong_use(small):
@@ -197,6 +248,7 @@ def test_without_a_gateway_the_command_opens_the_line_itself(world):
     assert sim.device("room-1")["holding"]["100"] == 215
     told = world.command("read", "room-1", "setpoint", "--json", "--config", config)
     assert json.loads(told.stdout)["payload"]["values"]["setpoint"] == 21.5
+    assert "opening the line itself" in told.stderr, told
 
 
 def test_a_line_held_by_another_program_is_status_3_with_its_pid(world):

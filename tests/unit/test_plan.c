@@ -312,7 +312,8 @@ static void each_property_of_a_patch_stands_alone(void **state)
     assert_string_equal(plan->refusals[0].code, "OutOfRange");
     assert_string_equal(plan->refusals[0].text, "setpoint: 31 is above max 30");
     assert_int_equal(plan->refusals[1].status, 404);
-    assert_string_equal(plan->refusals[1].text, "room has no property \"foo\"");
+    assert_string_equal(plan->refusals[1].text,
+                        "room has no property \"foo\"; known: setpoint, mode, temperature");
     assert_int_equal(plan->refusals[2].status, 405);
     assert_string_equal(plan->refusals[2].code, "NotWritable");
     assert_string_equal(plan->refusals[3].code, "BadRequest");
@@ -365,7 +366,7 @@ static void a_write_is_all_or_nothing(void **state)
     assert_steps(plan, "write0 0x2");
     plan_free(plan);
     assert_refused(ACTION_WRITE, "{\"a\":1,\"c\":2}", 404, "UnknownPoint",
-                   "room has no point \"c\"");
+                   "room has no point \"c\"; known: a, b, r");
     assert_refused(ACTION_WRITE, "{\"a\":1,\"r\":2}", 405, "NotWritable",
                    "r cannot be written");
     assert_refused(ACTION_WRITE, "{\"b\":1,\"a\":65536}", 400, "OutOfRange",
@@ -402,7 +403,8 @@ static void a_read_keeps_the_asked_order_and_merges_neighbours(void **state)
     assert_steps(plan, "read0 0x1, read0 1x2, read0 3x1, read0 5x1");
     plan_free(plan);
     assert_refused(ACTION_READ, "[\"t\"]", 405, "NotReadable", "t cannot be read");
-    assert_refused(ACTION_READ, "[\"x\"]", 404, "UnknownPoint", "room has no point \"x\"");
+    assert_refused(ACTION_READ, "[\"x\"]", 404, "UnknownPoint",
+                   "room has no point \"x\"; known: a, b, c, d, hole, t");
     assert_refused(ACTION_READ, "[1]", 400, "BadRequest", "points to read are given by name");
     assert_refused(ACTION_READ, "{}", 400, "BadRequest", "points to read are a list of names");
 }

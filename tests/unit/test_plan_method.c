@@ -120,7 +120,7 @@ static void an_unknown_method_is_404(void **state)
     assert_int_equal(plan_new(&plan, &f.site, 0, &action, &f.error), PLAN_E_REFUSED);
     assert_int_equal(f.error.status, 404);
     assert_string_equal(f.error.code, "UnknownMethod");
-    assert_string_equal(f.error.text, "room has no method \"gone\"");
+    assert_string_equal(f.error.text, "room has no method \"gone\"; known: go");
 }
 
 /* --- steps --- */

@@ -1,15 +1,18 @@
 /*
  * Names: the one that was meant by another.
  */
-#include "site/config.h"
+#include "site/names.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+enum { NAMES_MOST = sizeof(((struct names *)0)->items) / sizeof(char *) };
+
 void names_add(struct names *names, const char *name)
 {
-    if (names->count < COUNT_OF(names->items))
+    if (names->count < NAMES_MOST)
         names->items[names->count] = name;
     names->count++;
 }
@@ -70,7 +73,7 @@ static const char *const words[][2] = {
 
 static const char *by_word(const struct names *names, size_t kept, const char *wrong)
 {
-    for (size_t w = 0; w < COUNT_OF(words); w++) {
+    for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++) {
         for (size_t i = 0; i < kept && strcasecmp(words[w][0], wrong) == 0; i++) {
             if (strcmp(names->items[i], words[w][1]) == 0)
                 return names->items[i];
@@ -95,13 +98,17 @@ static const char *by_beginning(const struct names *names, size_t kept, const ch
     return NULL;
 }
 
-const char *names_advice(const struct names *names, const char *wrong, char *text, size_t size)
+static size_t kept(const struct names *names)
 {
-    size_t kept = names->count < COUNT_OF(names->items) ? names->count : COUNT_OF(names->items);
-    size_t best = strlen(wrong) / 3 < 2 ? 2 : strlen(wrong) / 3, used = 0;
+    return names->count < NAMES_MOST ? names->count : NAMES_MOST;
+}
+
+const char *names_near(const struct names *names, const char *wrong)
+{
+    size_t best = strlen(wrong) / 3 < 2 ? 2 : strlen(wrong) / 3;
     const char *near = NULL;
 
-    for (size_t i = 0; i < kept; i++) {
+    for (size_t i = 0; i < kept(names); i++) {
         size_t away = distance(names->items[i], wrong);
 
         if (away < best + !near && away < strlen(names->items[i])) {
@@ -110,19 +117,25 @@ const char *names_advice(const struct names *names, const char *wrong, char *tex
         }
     }
     if (!near)
-        near = by_beginning(names, kept, wrong);
-    if (!near)
-        near = by_word(names, kept, wrong);
+        near = by_beginning(names, kept(names), wrong);
+    return near ? near : by_word(names, kept(names), wrong);
+}
+
+const char *names_advice(const struct names *names, const char *wrong, char *text, size_t size)
+{
+    const char *near = names_near(names, wrong);
+    size_t used;
+
     if (near) {
         snprintf(text, size, "did you mean \"%s\"?", near);
         return text;
     }
-    if (kept == 0) {
+    if (names->count == 0) {
         snprintf(text, size, "there is none");
         return text;
     }
     used = (size_t)snprintf(text, size, "known: ");
-    for (size_t i = 0; i < kept && used < size; i++) {
+    for (size_t i = 0; i < kept(names) && used < size; i++) {
         if (used + strlen(names->items[i]) + 8 > size) {
             snprintf(text + used, size - used, " ...");
             break;
