@@ -27,7 +27,7 @@ static void drop_front(struct sim_bus *bus, size_t count)
 
 static bool somebody_speaks(const struct sim_bus *bus, int64_t at)
 {
-    for (size_t i = 0; i < bus->group->count; i++)
+    for (size_t i = 0; i < 2 * bus->group->count; i++)
         if (bus->waiting[i].count > 0 && bus->waiting[i].begins_ns <= at)
             return true;
     return false;
@@ -49,6 +49,30 @@ static bool is_heard(struct sim_bus *bus, int64_t begins)
     return true;
 }
 
+/* Two drivers on one pair: bits are lost, and the checksum of neither is right. */
+static void collide(struct sim_answer *answer)
+{
+    for (size_t i = 3; i < answer->count; i++)
+        answer->frame[i] &= (uint8_t)(answer->frame[i] >> 1);
+    answer->frame[answer->count - 1] ^= 0x5A;
+}
+
+static void double_answer(struct sim_bus *bus, size_t device)
+{
+    const struct sim_unit *unit = bus->group->devices[device]->unit;
+    struct sim_answer *answer = &bus->waiting[device];
+    struct sim_answer *second = &bus->waiting[bus->group->count + device];
+    int64_t later_ns = (int64_t)unit->double_ms * 1000000;
+
+    if (answer->begins_ns + later_ns < answer->ends_ns + bus->silence_ns) {
+        collide(answer);
+    } else if (second->count == 0) {
+        *second = *answer;
+        second->begins_ns += later_ns;
+        second->ends_ns += later_ns;
+    }
+}
+
 static void answer_later(struct sim_bus *bus, size_t device, int64_t request_ends,
                          const uint8_t *pdu, size_t count)
 {
@@ -62,6 +86,8 @@ static void answer_later(struct sim_bus *bus, size_t device, int64_t request_end
     answer->ends_ns = answer->begins_ns + time_of(bus, answer->count);
     group->busy_ns += pause + time_of(bus, answer->count);
     sim_group_corrupt(group, answer->frame, answer->count);
+    if (unit->doubled)
+        double_answer(bus, device);
 }
 
 static void ask(struct sim_bus *bus, const uint8_t *frame, size_t length, int64_t ends)
@@ -179,7 +205,7 @@ int64_t sim_bus_next(const struct sim_bus *bus)
 {
     int64_t next = bus->count > 0 ? silence_over(bus) : INT64_MAX;
 
-    for (size_t i = 0; i < bus->group->count; i++)
+    for (size_t i = 0; i < 2 * bus->group->count; i++)
         if (bus->waiting[i].count > 0 && bus->waiting[i].ends_ns < next)
             next = bus->waiting[i].ends_ns;
     return next;
@@ -192,7 +218,7 @@ size_t sim_bus_speak(struct sim_bus *bus, int64_t now, uint8_t frame[static SIM_
 
     if (bus->count > 0 && now >= silence_over(bus))
         give_up_rest(bus);
-    for (size_t i = 0; i < bus->group->count; i++) {
+    for (size_t i = 0; i < 2 * bus->group->count; i++) {
         struct sim_answer *answer = &bus->waiting[i];
         if (answer->count > 0 && answer->ends_ns <= now &&
             (!first || answer->ends_ns < first->ends_ns))
@@ -213,7 +239,7 @@ int sim_bus_init(struct sim_bus *bus, struct sim_group *group)
 {
     *bus = (struct sim_bus){.group = group};
     bus->silence_ns = sim_frame_silence_ns(group->line->baud, group->line->char_bits);
-    bus->waiting = calloc(group->count + 1, sizeof(*bus->waiting));
+    bus->waiting = calloc(2 * group->count + 1, sizeof(*bus->waiting));
     return bus->waiting ? 0 : -ENOMEM;
 }
 

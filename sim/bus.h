@@ -22,7 +22,7 @@ struct sim_bus {
     struct sim_group *group;
     int64_t silence_ns;
     int64_t quiet_from_ns;      /* end of the last frame, the silence begins here */
-    struct sim_answer *waiting; /* one for each device of the group */
+    struct sim_answer *waiting; /* one for each device of the group, then one for its double */
     int64_t first_ns;           /* when the first byte of `bytes` came */
     int64_t last_ns;            /* when the last one came */
     size_t count;

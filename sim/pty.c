@@ -137,6 +137,25 @@ void sim_pty_close(struct sim_pty *pty)
     free(pty);
 }
 
+/* Has the program that opened the terminal set it to the speed of the devices? */
+static bool same_speed(const struct sim_pty *pty)
+{
+    static const struct {
+        unsigned baud;
+        speed_t speed;
+    } speeds[] = {{1200, B1200},   {2400, B2400},     {4800, B4800},
+                  {9600, B9600},   {19200, B19200},   {38400, B38400},
+                  {57600, B57600}, {115200, B115200}, {230400, B230400}};
+    struct termios settings;
+
+    if (!pty->group->line->only_baud || tcgetattr(pty->near, &settings) < 0)
+        return true;
+    for (size_t i = 0; i < sizeof(speeds) / sizeof(speeds[0]); i++)
+        if (speeds[i].speed == cfgetospeed(&settings))
+            return speeds[i].baud == pty->group->line->baud;
+    return false;
+}
+
 static void clean_up_after_close(struct sim_pty *pty)
 {
     char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
@@ -144,7 +163,9 @@ static void clean_up_after_close(struct sim_pty *pty)
     while (read(pty->closes, events, sizeof(events)) > 0)
         ;
     tcflush(pty->near, TCIFLUSH);
-    set_raw(pty->near);
+    /* Who looks for the speed opens it again at once, and sets what this would spoil. */
+    if (!pty->group->line->only_baud)
+        set_raw(pty->near);
 }
 
 /* Hears with the time at which it woke: the lock may take a while, the wire does not wait. */
@@ -156,8 +177,12 @@ static void hear(struct sim_pty *pty)
 
     if (count <= 0)
         return;
+    bool understood = same_speed(pty);
     pthread_mutex_lock(&pty->group->lock);
-    sim_bus_hear(&pty->bus, bytes, (size_t)count, now);
+    if (understood)
+        sim_bus_hear(&pty->bus, bytes, (size_t)count, now);
+    else
+        pty->group->garbage += (uint64_t)count;
     pthread_mutex_unlock(&pty->group->lock);
 }
 

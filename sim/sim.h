@@ -59,6 +59,7 @@ struct sim_line {
     bool tcp;
     unsigned baud;      /* serial only */
     unsigned char_bits; /* serial only: 11, or 10 for 8N1 */
+    bool only_baud;     /* serial only: who opened it at another speed is not understood */
 };
 
 struct sim_unit {
@@ -75,6 +76,8 @@ struct sim_unit {
     bool dead;          /* hears nothing, says nothing */
     unsigned slow_ms;   /* thinks so much longer than the turnaround */
     int exception;      /* answers every request with this code and obeys none; 0: none */
+    bool doubled;       /* serial only: a second device has the same number, and answers too */
+    unsigned double_ms; /* doubled: so much later; 0: into the other's answer */
 };
 
 struct sim_settings {

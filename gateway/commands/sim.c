@@ -19,7 +19,7 @@ enum { FAULTS_MAX = 1024, PROFILE_DIRS_MAX = 16 };
 /* One thing wrong with one device, as told on the command line. */
 struct fault {
     int option;
-    const char *id;
+    const char *id; /* of the device; BAUD: the line's name */
     double number;
 };
 
@@ -43,6 +43,8 @@ enum option_code {
     DROP,
     CORRUPT,
     EXCEPTION,
+    DOUBLE,
+    BAUD,
     DUMP,
     LENIENT,
     TURNAROUND,
@@ -60,6 +62,8 @@ static const struct option options[] = {
     {"drop", required_argument, NULL, DROP},
     {"corrupt", required_argument, NULL, CORRUPT},
     {"exception", required_argument, NULL, EXCEPTION},
+    {"double", required_argument, NULL, DOUBLE},
+    {"baud", required_argument, NULL, BAUD},
     {"dump", required_argument, NULL, DUMP},
     {"lenient", no_argument, NULL, LENIENT},
     {"turnaround", required_argument, NULL, TURNAROUND},
@@ -83,6 +87,10 @@ static const char help[] =
     "  --dead ID              this device hears and says nothing\n"
     "  --slow ID=MS           this one thinks so much longer\n"
     "  --exception ID=CODE    this one answers every request with the exception (1 to 255)\n"
+    "  --double ID[=MS]       a second device has the same unit and answers into the first "
+    "one's\n"
+    "                         answer, or so much later\n"
+    "  --baud LINE=BAUD       the devices of the line have another speed than the site says\n"
     "  --drop PERCENT         so many requests or answers are lost, half of each\n"
     "  --corrupt PERCENT      so many answers on serial lines have a wrong byte\n"
     "  --turnaround MS        between the silence after a request and the answer (5)\n"
@@ -141,21 +149,23 @@ static bool add_fault(struct wish *wish, const struct option *option, char *text
 {
     struct fault *fault = &wish->faults[wish->fault_count];
     char *equals = strrchr(text, '=');
-    bool is_code = option->val == EXCEPTION;
+    bool is_code = option->val == EXCEPTION, is_baud = option->val == BAUD;
 
     if (wish->fault_count == FAULTS_MAX)
         return complain("more than %d faults", FAULTS_MAX);
     *fault = (struct fault){.option = option->val, .id = text};
-    if (option->val != DEAD) {
+    if (option->val != DEAD && (equals || option->val != DOUBLE)) {
         if (!equals)
-            return complain("--%s: \"%s\" should be ID=%s", option->name, text,
-                            is_code ? "CODE" : "MS");
+            return complain("--%s: \"%s\" should be %s", option->name, text,
+                            is_baud   ? "LINE=BAUD"
+                            : is_code ? "ID=CODE"
+                                      : "ID=MS");
         *equals = '\0';
-        if (!read_number(option->name, equals + 1, is_code ? 1 : 0, is_code ? 255 : 3600000,
-                         &fault->number))
+        if (!read_number(option->name, equals + 1, is_code || is_baud ? 1 : 0,
+                         is_code ? 255 : 3600000, &fault->number))
             return false;
-        if (is_code && fault->number != floor(fault->number))
-            return complain("--exception: \"%s\" is no whole number", equals + 1);
+        if ((is_code || is_baud) && fault->number != floor(fault->number))
+            return complain("--%s: \"%s\" is no whole number", option->name, equals + 1);
     }
     wish->fault_count++;
     return true;
@@ -207,6 +217,8 @@ static bool take_option(struct wish *wish, const struct option *option, char *te
     case DEAD:
     case SLOW:
     case EXCEPTION:
+    case DOUBLE:
+    case BAUD:
         return add_fault(wish, option, text);
     case DROP:
     case CORRUPT:
@@ -265,6 +277,30 @@ static bool read_options(struct wish *wish, int argc, char **argv)
     return can_dump(wish->settings.dump);
 }
 
+static bool set_speed(const struct fault *fault, const struct site *site, struct sim_cast *cast)
+{
+    for (size_t i = 0; i < site->line_count; i++) {
+        if (strcmp(site->lines[i].name, fault->id) != 0)
+            continue;
+        if (!site->lines[i].adapter->serial)
+            return complain("--baud: line \"%s\" is not serial", fault->id);
+        cast->lines[i].baud = (unsigned)fault->number;
+        cast->lines[i].only_baud = true;
+        return true;
+    }
+    return complain("no line \"%s\" in %s", fault->id, site->file);
+}
+
+static bool set_double(const struct fault *fault, const struct site *site, size_t device,
+                       struct sim_unit *unit)
+{
+    if (!site->lines[site->devices[device].line].adapter->serial)
+        return complain("--double: the line of \"%s\" is not serial", fault->id);
+    unit->doubled = true;
+    unit->double_ms = (unsigned)fault->number;
+    return true;
+}
+
 static bool apply_faults(const struct wish *wish, const struct site *site,
                          struct sim_cast *cast)
 {
@@ -272,13 +308,21 @@ static bool apply_faults(const struct wish *wish, const struct site *site,
         const struct fault *fault = &wish->faults[i];
         size_t device = site_device(site, fault->id);
 
+        if (fault->option == BAUD) {
+            if (!set_speed(fault, site, cast))
+                return false;
+            continue;
+        }
         if (device == SITE_NONE)
             return complain("no device \"%s\" in %s", fault->id, site->file);
         if (fault->option == DEAD)
             cast->units[device].dead = true;
         else if (fault->option == SLOW)
             cast->units[device].slow_ms = (unsigned)fault->number;
-        else
+        else if (fault->option == DOUBLE &&
+                 !set_double(fault, site, device, &cast->units[device]))
+            return false;
+        else if (fault->option == EXCEPTION)
             cast->units[device].exception = (int)fault->number;
     }
     return true;

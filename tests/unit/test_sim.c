@@ -346,6 +346,43 @@ static int64_t answered_at(struct stage *stage, uint8_t *frame, size_t *count)
     return due;
 }
 
+static void two_devices_of_one_unit_spoil_each_others_answers(void **state)
+{
+    (void)state;
+    struct stage *stage = new_stage();
+    uint8_t frame[SIM_FRAME_MAX];
+    size_t count, length;
+
+    stage->units[0].doubled = true;
+    send_to(stage, 17, READ_STATE, 10 * MS);
+    answered_at(stage, frame, &count);
+    assert_int_equal(frame[0], 17);
+    assert_int_equal(sim_frame_find(frame, count, 0, &length), -1);
+    assert_int_equal(sim_frame_checksum(frame, count - 2) ==
+                         (frame[count - 2] | frame[count - 1] << 8),
+                     false);
+    assert_true(sim_bus_next(&stage->bus) == INT64_MAX);
+    free_stage(stage);
+}
+
+static void a_second_device_of_a_unit_answers_later(void **state)
+{
+    (void)state;
+    struct stage *stage = new_stage();
+    uint8_t first[SIM_FRAME_MAX], second[SIM_FRAME_MAX];
+    size_t count, again;
+
+    stage->units[0].doubled = true;
+    stage->units[0].double_ms = 40;
+    send_to(stage, 17, READ_STATE, 10 * MS);
+    int64_t at = answered_at(stage, first, &count);
+
+    assert_true(answered_at(stage, second, &again) == at + 40 * MS);
+    assert_int_equal(again, count);
+    assert_memory_equal(first, second, count);
+    free_stage(stage);
+}
+
 static void an_answer_is_readable_when_its_last_character_is_over(void **state)
 {
     (void)state;
@@ -622,6 +659,8 @@ int main(void)
         cmocka_unit_test(another_value_is_no_trigger),
         cmocka_unit_test(the_last_256_writes_are_kept),
         cmocka_unit_test(numbers_lie_in_registers_by_their_order),
+        cmocka_unit_test(two_devices_of_one_unit_spoil_each_others_answers),
+        cmocka_unit_test(a_second_device_of_a_unit_answers_later),
         cmocka_unit_test(an_answer_is_readable_when_its_last_character_is_over),
         cmocka_unit_test(a_request_after_the_silence_is_heard),
         cmocka_unit_test(a_request_within_the_silence_is_not_heard),
