@@ -79,8 +79,21 @@ static void line_is_gone(const struct adapter_line *line, struct answer *answer)
             line->settings.host, line->settings.tcp_port, words);
 }
 
+/* Whose answer the bytes are, where they came in one piece; else 0. */
+static uint8_t late_unit_of(const struct exchange *exchange, const uint8_t *bytes, size_t count)
+{
+    struct found found;
+
+    if (!exchange->serial)
+        return 0;
+    if (exchange_find(exchange, bytes, count, &found) == FOUND_REPLY)
+        return exchange->request[0];
+    return found.foreign_unit;
+}
+
 /* What has come and is nobody's. How many bytes; -1 when the port is gone. */
-static ssize_t drop_strays(struct adapter_line *line)
+static ssize_t drop_strays(struct adapter_line *line, const struct exchange *exchange,
+                           struct answer *answer)
 {
     uint8_t stray[SEEN_MAX];
     ssize_t dropped = 0, n;
@@ -88,6 +101,8 @@ static ssize_t drop_strays(struct adapter_line *line)
     do {
         n = take_bytes(line, stray, sizeof(stray));
         dropped += n;
+        if (n > 0)
+            answer->late_unit = late_unit_of(exchange, stray, (size_t)n);
     } while (n == sizeof(stray) && dropped < STRAY_MAX);
     return n < 0 ? -1 : dropped;
 }
@@ -95,8 +110,8 @@ static ssize_t drop_strays(struct adapter_line *line)
 /* Waits for the silence before a frame; what comes meanwhile is late, nobody's, and dropped. It
    is looked for at the silence's end: to sleep on a terminal takes the kernel longer than to
    look there once. Returns false when nothing may be sent, with the answer filled. */
-static bool keep_silence(struct adapter_line *line, const struct limits *limits, int wake_fd,
-                         struct answer *answer)
+static bool keep_silence(struct adapter_line *line, const struct exchange *exchange,
+                         const struct limits *limits, int wake_fd, struct answer *answer)
 {
     int64_t pause_us = line->pace.silence_us + line->settle_us + limits->gap_us;
     int64_t give_up_us = clock_boot_us() + pause_us + BABBLE_US;
@@ -120,7 +135,7 @@ static bool keep_silence(struct adapter_line *line, const struct limits *limits,
             end(answer, ANSWER_NOT_SENT, "the line was stopped before it could be sent");
             return false;
         }
-        ssize_t n = drop_strays(line);
+        ssize_t n = drop_strays(line, exchange, answer);
 
         if (n < 0) {
             line_is_gone(line, answer);
@@ -213,7 +228,7 @@ static enum found_kind look(struct adapter_line *line, const struct exchange *ex
 
     answer->late = (uint16_t)(answer->late + found->foreign);
     if (found->foreign)
-        seen->late_unit = found->foreign_unit;
+        answer->late_unit = seen->late_unit = found->foreign_unit;
     if (kind != FOUND_REPLY && exchange->serial && found->skip > 0) {
         drop_front(seen, found->skip);
         found->skip = 0;
@@ -363,7 +378,8 @@ void exchange_run(struct adapter_line *line, const struct exchange *exchange,
     struct found found = {0};
 
     exchange_frame(exchange, &answer->request);
-    if (!keep_silence(line, limits, wake_fd, answer) || !send_request(line, exchange, answer))
+    if (!keep_silence(line, exchange, limits, wake_fd, answer) ||
+        !send_request(line, exchange, answer))
         return;
     line->settle_us = 0;
     if (exchange->serial && exchange->request[0] == 0) {

@@ -49,27 +49,9 @@ bool rtu_baud_exists(unsigned baud)
     return find_speed(baud, &speed);
 }
 
-static void say_not_opened(int error, const char *port, char *why, size_t why_size)
-{
-    switch (error) {
-    case ENOENT:
-        SAY(why, why_size, "port %s does not exist: is the adapter plugged in?", port);
-        break;
-    case EACCES:
-    case EPERM:
-        SAY(why, why_size, "no right to open port %s: join group dialout", port);
-        break;
-    case EBUSY:
-        SAY(why, why_size, "port %s is held by another program", port);
-        break;
-    default:
-        SAY(why, why_size, "port %s cannot be opened: %s", port, strerrordesc_np(error));
-    }
-}
-
 /* Who holds the flock; 0 when /proc/locks does not say. Its lines are
    "1: FLOCK ADVISORY WRITE pid major:minor:inode 0 EOF", the device in hex (proc(5)). */
-static long lock_holder(int fd)
+static long lock_holder(const char *path)
 {
     FILE *locks = fopen("/proc/locks", "re");
     struct stat port;
@@ -78,7 +60,7 @@ static long lock_holder(int fd)
 
     if (!locks)
         return 0;
-    if (fstat(fd, &port) == 0)
+    if (stat(path, &port) == 0)
         snprintf(wanted, sizeof(wanted), "%02x:%02x:%ju", major(port.st_dev),
                  minor(port.st_dev), (uintmax_t)port.st_ino);
     while (holder == 0 && fgets(line, sizeof(line), locks)) {
@@ -91,6 +73,34 @@ static long lock_holder(int fd)
     }
     fclose(locks);
     return holder;
+}
+
+static void say_held(const char *port, char *why, size_t why_size)
+{
+    long holder = lock_holder(port);
+
+    if (holder > 0)
+        SAY(why, why_size, "port %s is held by process %ld", port, holder);
+    else
+        SAY(why, why_size, "port %s is held by another program", port);
+}
+
+static void say_not_opened(int error, const char *port, char *why, size_t why_size)
+{
+    switch (error) {
+    case ENOENT:
+        SAY(why, why_size, "port %s does not exist: is the adapter plugged in?", port);
+        break;
+    case EACCES:
+    case EPERM:
+        SAY(why, why_size, "no right to open port %s: join group dialout", port);
+        break;
+    case EBUSY: /* TIOCEXCL of who has the lock */
+        say_held(port, why, why_size);
+        break;
+    default:
+        SAY(why, why_size, "port %s cannot be opened: %s", port, strerrordesc_np(error));
+    }
 }
 
 /* Slaves have majors 136 to 143. */
@@ -112,14 +122,11 @@ static int lock_port(int fd, const char *port, char *why, size_t why_size)
         return 0;
     }
     int r = -errno;
-    long holder = lock_holder(fd);
 
-    if (r != -EWOULDBLOCK)
-        SAY(why, why_size, "port %s cannot be locked: %s", port, strerrordesc_np(-r));
-    else if (holder > 0)
-        SAY(why, why_size, "port %s is held by process %ld", port, holder);
+    if (r == -EWOULDBLOCK)
+        say_held(port, why, why_size);
     else
-        SAY(why, why_size, "port %s is held by another program", port);
+        SAY(why, why_size, "port %s cannot be locked: %s", port, strerrordesc_np(-r));
     return r == -EWOULDBLOCK ? -EBUSY : r;
 }
 
