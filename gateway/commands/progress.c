@@ -69,25 +69,32 @@ static size_t fill(char *to, const char *piece, size_t count)
     return count * size;
 }
 
+void progress_bar(const struct terminal *terminal, int good, int bad, int whole,
+                  char text[PROGRESS_BAR_MOST])
+{
+    size_t width = bar_width(terminal->width);
+    size_t full = share_of(good + bad, whole, width), red = share_of(bad, whole, width);
+    char good_bar[4 * BAR_MOST], bad_bar[4 * BAR_MOST], rest_bar[4 * BAR_MOST];
+
+    if (bad > 0 && red == 0 && full > 0)
+        red = 1; /* one failure in a thousand is still to be seen */
+    fill(good_bar, "█", full - red);
+    fill(bad_bar, "█", red);
+    fill(rest_bar, "░", width - full);
+    snprintf(text, PROGRESS_BAR_MOST, "%s%s%s%s%s%s%s%s", terminal_tone(terminal, TONE_GOOD),
+             good_bar, terminal_tone(terminal, TONE_BAD), bad_bar, terminal_end(terminal),
+             terminal_tone(terminal, TONE_DIM), rest_bar, terminal_end(terminal));
+}
+
 void progress_line(const struct progress *progress, const struct terminal *terminal,
                    int64_t seconds, char text[PROGRESS_LINE_MOST])
 {
-    size_t width = bar_width(terminal->width);
-    int done = progress->succeeded + progress->failed;
-    size_t full = share_of(done, progress->devices, width);
-    size_t bad = share_of(progress->failed, progress->devices, width);
-    char good_bar[4 * BAR_MOST], bad_bar[4 * BAR_MOST], rest_bar[4 * BAR_MOST];
+    char bar[PROGRESS_BAR_MOST];
 
-    if (progress->failed > 0 && bad == 0 && full > 0)
-        bad = 1; /* one failure in a thousand is still to be seen */
-    fill(good_bar, "█", full - bad);
-    fill(bad_bar, "█", bad);
-    fill(rest_bar, "░", width - full);
+    progress_bar(terminal, progress->succeeded, progress->failed, progress->devices, bar);
     snprintf(text, PROGRESS_LINE_MOST,
-             "%s%s%s%s%s%s%s%s  %d of %d  %s%d ok%s  %s%d failed%s  %d running  %lld s",
-             terminal_tone(terminal, TONE_GOOD), good_bar, terminal_tone(terminal, TONE_BAD),
-             bad_bar, terminal_end(terminal), terminal_tone(terminal, TONE_DIM), rest_bar,
-             terminal_end(terminal), done, progress->devices,
+             "%s  %d of %d  %s%d ok%s  %s%d failed%s  %d running  %lld s", bar,
+             progress->succeeded + progress->failed, progress->devices,
              terminal_tone(terminal, TONE_GOOD), progress->succeeded, terminal_end(terminal),
              terminal_tone(terminal, progress->failed ? TONE_BAD : TONE_DIM), progress->failed,
              terminal_end(terminal), progress->running, (long long)seconds);

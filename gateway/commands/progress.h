@@ -16,7 +16,7 @@ struct progress {
     int devices, succeeded, failed, running, pending;
 };
 
-enum { PROGRESS_LINE_MOST = 1024 };
+enum { PROGRESS_LINE_MOST = 1024, PROGRESS_BAR_MOST = 640 };
 
 /* From a job or its share: status and deviceJobStatistics. */
 void progress_read(struct progress *progress, const json_t *job);
@@ -24,6 +24,9 @@ void progress_read(struct progress *progress, const json_t *job);
 void progress_count(struct progress *progress, bool failed);
 bool progress_is_over(const struct progress *progress);
 
+/* The bar alone, coloured; as long as the window allows. */
+void progress_bar(const struct terminal *terminal, int good, int bad, int whole,
+                  char text[PROGRESS_BAR_MOST]);
 void progress_line(const struct progress *progress, const struct terminal *terminal,
                    int64_t seconds, char text[PROGRESS_LINE_MOST]);
 

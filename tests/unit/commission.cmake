@@ -1,0 +1,2 @@
+unit_test(scan jobgate_commands)
+unit_test(scan_wish jobgate_commands)
