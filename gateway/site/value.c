@@ -69,19 +69,28 @@ static bool unscale(const struct point *point, double value, struct raw *raw)
 }
 
 /* "-9007199254740993" and nothing else. */
-static bool raw_of_digits(const char *text, struct raw *raw)
+static bool is_digits(const json_t *value)
 {
-    bool negative = *text == '-';
-    const char *digits = text + negative;
+    const char *text = json_string_value(value);
 
-    if (!*digits || strspn(digits, "0123456789") != strlen(digits))
+    if (!text || json_string_length(value) != strlen(text))
         return false;
+    text += *text == '-';
+    return *text && strspn(text, "0123456789") == strlen(text);
+}
+
+static int raw_of_digits(const struct point *point, const json_t *value, struct raw *raw,
+                         struct value_error *error)
+{
+    const char *text = json_string_value(value);
+    bool negative = *text == '-';
+
     errno = 0;
-    unsigned long long size = strtoull(digits, NULL, 10);
+    unsigned long long size = strtoull(text + negative, NULL, 10);
     if (errno == ERANGE)
-        return false;
+        return refuse_type_limit(point, value, !negative, error);
     *raw = (struct raw){negative && size, size};
-    return true;
+    return 0;
 }
 
 static bool is_64_bit(const struct point *point)
@@ -109,10 +118,8 @@ static int raw_of_whole(const struct point *point, const json_t *value, struct r
         *raw = (struct raw){number < 0, (uint64_t)fabs(number)};
         return 0;
     }
-    if (is_64_bit(point) && json_is_string(value) &&
-        json_string_length(value) == strlen(json_string_value(value)) &&
-        raw_of_digits(json_string_value(value), raw))
-        return 0;
+    if (is_64_bit(point) && is_digits(value))
+        return raw_of_digits(point, value, raw, error);
     return refuse_type(point, value,
                        is_64_bit(point) ? "a whole number or a string of its digits"
                                         : "a whole number",

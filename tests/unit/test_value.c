@@ -138,6 +138,8 @@ static void integers_beyond_2_53_are_strings_of_digits(void **state)
     assert_int_equal(encode(&point, "\"\""), VALUE_E_TYPE);
     assert_int_equal(encode(&point, "\"-\""), VALUE_E_TYPE);
     assert_int_equal(encode(&point, "\" 1\""), VALUE_E_TYPE);
+    assert_int_equal(encode(&point, "\"99999999999999999999\""), VALUE_E_RANGE);
+    assert_int_equal(encode(&point, "\"-99999999999999999999\""), VALUE_E_RANGE);
     struct point small = point_of("small", POINT_INT32, 0);
     assert_int_equal(encode(&small, "\"7\""), VALUE_E_TYPE);
 }
