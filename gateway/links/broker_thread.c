@@ -265,6 +265,8 @@ void broker_thread_free(struct broker_thread *thread)
     queue_free(thread->asked);
     queue_free(thread->events);
     queue_free(thread->arrivals);
+    for (size_t i = 0; i < thread->watched_count; i++)
+        free(thread->watched[i]);
     broker_thread_settings_deinit(&thread->settings);
     free(thread);
 }

@@ -401,6 +401,32 @@ static void a_retained_call_is_refused_after_a_restart(void **state)
     broker_close(link);
 }
 
+/* And leaves nothing behind of what it asked about that gateway: the sanitizer looks. */
+static void another_gateways_claim_is_told(void **state)
+{
+    (void)state;
+    struct broker_news news = {0};
+    struct broker *link;
+
+    client(NULL, "mosquitto_pub", "-r", "-q", "1", "-t", "jg/v1/gateways/gw-2", "-m",
+           "{\"state\":\"online\"}", NULL);
+    client(NULL, "mosquitto_pub", "-r", "-q", "1", "-t", "jg/v1/devices/room-2/state", "-m",
+           "{\"state\":\"online\",\"gateway\":\"gw-2\"}", NULL);
+    link = open_link(5);
+    int64_t until_us = clock_boot_us() + LONG_MS * 1000;
+    for (;;) {
+        assert_null(broker_take(link));
+        while (news.kind != BROKER_CLAIM && broker_tells(link, &news))
+            ;
+        if (news.kind == BROKER_CLAIM)
+            break;
+        wait_event(link, until_us);
+    }
+    assert_int_equal(news.device, 1);
+    assert_string_equal(news.gateway, "gw-2");
+    broker_close(link);
+}
+
 #define JOB                                                                                    \
     "{\"type\":\"scheduleDeviceMethod\",\"cloudToDeviceMethod\":{\"methodName\":\"reboot\"},"  \
     "\"queryCondition\":\"*\"}"
@@ -755,6 +781,7 @@ int main(int argc, char **argv)
         FACT(a_call_is_answered_with_its_correlation_data),
         FACT(a_call_by_request_id_is_answered_in_both_versions),
         FACT(a_retained_call_is_refused_after_a_restart),
+        FACT(another_gateways_claim_is_told),
         FACT(a_job_that_was_not_stored_comes_again),
         FACT(broken_jobs_are_answered_and_do_not_wait),
         FACT(what_is_reported_while_the_broker_is_away_arrives_later),
