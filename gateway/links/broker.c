@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "links/broker_flood.h"
 #include "links/broker_settings.h"
+#include "links/broker_spurned.h"
 #include "links/broker_topics.h"
 
 #include <errno.h>
@@ -20,7 +21,8 @@ struct broker {
     int fd; /* epoll over arrivals, news, deliveries and the flood's timer */
     uint64_t received, refused;
     uint64_t taken; /* the highest number of an end that went into the outbox */
-    bool behind;    /* ends were let go, or may wait from before: they come again, in order */
+    struct spurned spurned;
+    bool behind; /* ends were let go, or may wait from before: they come again, in order */
 };
 
 static int watch(int epoll, int fd)
@@ -149,6 +151,7 @@ void broker_close(struct broker *broker)
     if (broker->thread)
         broker_thread_free(broker->thread);
     flood_free(broker->flood);
+    spurned_deinit(&broker->spurned);
     close(broker->fd);
     free(broker);
 }
@@ -163,7 +166,7 @@ static struct request *read_arrival(struct broker *broker, struct arrival *arriv
 {
     struct request *request;
     struct outgoing *answer;
-    int r = arrival_read(&request, &answer, broker->site, arrival);
+    int r = spurned_read(&broker->spurned, &request, &answer, broker->site, arrival);
 
     if (r < 0)
         log_error("broker: a message was dropped: %s", strerror(-r));

@@ -280,7 +280,8 @@ int arrival_read(struct request **request, struct outgoing **answer, const struc
         return 0; /* an older subscription's: another gateway's, or nobody's */
     switch (topic.kind) {
     case TOPIC_METHOD:
-        r = read_method(&made, site, &topic, arrival, &refusal);
+        if (arrival->size > 0 || !arrival->retained) /* else a retained call was cleared */
+            r = read_method(&made, site, &topic, arrival, &refusal);
         break;
     case TOPIC_DESIRED:
         if (arrival->size > 0) /* nothing: the retained patch was cleared */

@@ -107,6 +107,7 @@ static int copy_names(struct broker_thread_settings *settings, const struct site
     mqtt->client_id = client_id(site);
     mqtt->will_topic = topic_gateway(config->root, site->id);
     mqtt->echo = settings->echo = topic_echo(config->root, site->id);
+    mqtt->as_published = TOPIC_METHODS; /* a retained call is refused from the first time on */
     mqtt->will_body = offline ? json_dumps(offline, JSON_COMPACT) : NULL;
     json_decref(offline);
     settings->outbox_bytes = broker_outbox_bytes(site);

@@ -126,7 +126,7 @@ char *topic_echo(const char *root, const char *gateway_id)
 
 static void add_device(char **filters, size_t *count, const char *root, const char *id)
 {
-    filters[(*count)++] = topic_device(root, id, "methods/#");
+    filters[(*count)++] = topic_device(root, id, TOPIC_METHODS);
     filters[(*count)++] = topic_device(root, id, "desired");
     filters[(*count)++] = topic_device(root, id, "state");
 }

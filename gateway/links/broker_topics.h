@@ -51,6 +51,9 @@ char *topic_outcome(const char *root, const char *job_id, const char *device_id)
 char *topic_gateway(const char *root, const char *gateway_id);
 char *topic_echo(const char *root, const char *gateway_id);
 
+/* How the filter of a device's calls ends. */
+#define TOPIC_METHODS "methods/#"
+
 /* The filters to subscribe for a site. */
 int topic_filters(char ***ret, size_t *count, const char *root, const struct site *site);
 /* Those of devices that `old` has and `site` has not. */

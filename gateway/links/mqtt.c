@@ -467,19 +467,27 @@ static MQTTAsync_responseOptions response_options(struct mqtt *mqtt,
     return options;
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text), tail = strlen(end);
+
+    return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
 int mqtt_subscribe(struct mqtt *mqtt, char *const *filters, size_t count)
 {
     MQTTAsync_responseOptions options = response_options(
         mqtt, on_subscribed, on_subscribed5, on_subscribe_failure, on_subscribe_failure5);
     MQTTSubscribe_options each[MQTT_FILTERS];
     MQTTSubscribe_options plain = MQTTSubscribe_options_initializer;
-    const char *echo = mqtt->settings.echo;
+    const char *echo = mqtt->settings.echo, *as_published = mqtt->settings.as_published;
     int qos[MQTT_FILTERS];
 
     for (size_t i = 0; i < count; i++) {
         qos[i] = mqtt->settings.at_most_once ? 0 : QOS;
         each[i] = plain;
         each[i].noLocal = echo && strcmp(filters[i], echo) != 0;
+        each[i].retainAsPublished = as_published && ends_with(filters[i], as_published);
     }
     if (mqtt->settings.protocol == 5) {
         options.subscribeOptionsCount = (int)count;

@@ -29,6 +29,8 @@ struct mqtt_settings {
     bool clean;                   /* 3.1.1: the server keeps nothing of an earlier session */
     bool at_most_once;            /* QoS 0, and no DELIVERED */
     const char *echo;             /* MQTT 5: the one filter that brings our own messages too */
+    const char *as_published;     /* MQTT 5: by filters that end so, a message that the broker
+                                     retains comes marked also while it is new; or NULL */
     uint64_t session;             /* the owner's number for it, in each event and arrival */
     struct queue *events;         /* gets struct mqtt_event, by malloc */
     void (*arrived)(void *ctx,

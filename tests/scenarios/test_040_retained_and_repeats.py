@@ -7,7 +7,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from small import Small
-from world import ROOM, devices, rtu
+from world import ROOM, broker_group, devices, rtu
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +45,34 @@ def test_a_retained_call_is_refused(world):
     answer = backend.wait("devices/room-2/results/old").json
     assert answer["status"] == 409
     assert all(device["written"] == 0 for device in sim.dump()["devices"].values())
+
+
+def test_a_call_published_with_retain_is_refused_from_the_first_time_on(small):
+    """MQTT 5 tells it also where the gateway listens already; and clearing it is no call."""
+    before = small.written("room-1")
+    small.backend.publish("devices/room-1/methods/command/kept", "7", True)
+    answer = small.backend.wait("devices/room-1/results/kept").json
+    assert answer["status"] == 409 and answer["payload"]["error"]["code"] == "Retained"
+    small.backend.publish("devices/room-1/methods/command/kept", None, True)
+    assert small.backend.call_by_id("room-1", "nothing", "after")["status"] == 404  # behind it
+    assert small.written("room-1") == before
+    assert len(small.backend.all("devices/room-1/results/kept")) == 1
+
+
+@pytest.mark.parametrize("protocol", [4, 5])
+def test_clearing_a_retained_call_that_was_refused_runs_nothing(world, protocol):
+    broker = world.broker()
+    group = broker_group(broker, world.folder, f"protocol = {protocol};")
+    config = world.site([rtu("floor3")], [devices("room-#", "floor3", "1")], [ROOM], group)
+    sim = world.sim(config)
+    backend = world.backend(broker)
+    backend.publish("devices/room-1/methods/reboot/old", "{}", True)
+    world.gateway(config, "--lines", sim.lines)
+    assert backend.wait("devices/room-1/results/old").json["status"] == 409
+    backend.publish("devices/room-1/methods/reboot/old", None, True)
+    assert backend.call_by_id("room-1", "nothing", "after")["status"] == 404
+    assert len(backend.all("devices/room-1/results/old")) == 1
+    assert sim.device("room-1")["written"] == 0
 
 
 def test_a_known_job_document_is_not_run_again(small):

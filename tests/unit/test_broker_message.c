@@ -1,4 +1,5 @@
 #include "links/broker_message.h"
+#include "links/broker_spurned.h"
 #include "links_site.h"
 
 #include <setjmp.h>
@@ -149,6 +150,62 @@ static void a_retained_call_is_refused(void **state)
     take(arrival);
     assert_answered("back", "{\"status\":409,\"payload\":{\"error\":{\"code\":\"Retained\"");
     assert_int_equal(answer->correlation_size, 3);
+}
+
+static void clearing_a_retained_call_is_no_call(void **state)
+{
+    (void)state;
+    struct arrival *arrival = arrival_of("jg/v1/devices/room-1/methods/reboot/r7", "");
+
+    arrival->retained = true;
+    take(arrival);
+    assert_null(request);
+    assert_null(answer);
+}
+
+/* By MQTT 3.1.1, where it looks like a call without arguments. */
+static void read_by_311(struct spurned *spurned, const char *payload, bool retained)
+{
+    struct arrival *arrival = arrival_of("jg/v1/devices/room-1/methods/reboot/r7", payload);
+
+    tidy_up(NULL);
+    of.broker.protocol = 4;
+    arrival->retained = retained;
+    assert_int_equal(spurned_read(spurned, &request, &answer, &of.site, arrival), 0);
+    arrival_free(arrival);
+}
+
+static void an_empty_message_after_a_refused_retained_call_clears_it(void **state)
+{
+    (void)state;
+    struct spurned spurned = {0};
+
+    read_by_311(&spurned, "", false);
+    assert_non_null(request); /* nothing was refused: a call without arguments */
+    read_by_311(&spurned, "{}", true);
+    assert_answered("jg/v1/devices/room-1/results/r7", "Retained");
+    read_by_311(&spurned, "{}", false);
+    assert_non_null(request);
+    read_by_311(&spurned, "", false);
+    assert_null(request);
+    assert_null(answer);
+    read_by_311(&spurned, "", false);
+    assert_non_null(request);
+    spurned_deinit(&spurned);
+}
+
+static void what_was_refused_is_remembered_within_bounds(void **state)
+{
+    (void)state;
+    struct spurned spurned = {0};
+
+    for (int i = 0; i < 3 * SPURNED_MOST; i++) /* with each connection it comes again */
+        read_by_311(&spurned, "{}", true);
+    read_by_311(&spurned, "", false);
+    assert_null(request);
+    read_by_311(&spurned, "", false);
+    assert_non_null(request);
+    spurned_deinit(&spurned);
 }
 
 static void a_gateway_may_take_no_calls_from_its_broker(void **state)
@@ -423,6 +480,9 @@ int main(void)
         FACT(a_call_delivered_again_says_so),
         FACT(a_call_without_a_way_back_is_not_run),
         FACT(a_retained_call_is_refused),
+        FACT(clearing_a_retained_call_is_no_call),
+        FACT(an_empty_message_after_a_refused_retained_call_clears_it),
+        FACT(what_was_refused_is_remembered_within_bounds),
         FACT(a_gateway_may_take_no_calls_from_its_broker),
         FACT(a_broken_call_is_answered),
         FACT(another_gateways_device_is_none_of_our_business),
