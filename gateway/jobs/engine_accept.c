@@ -155,12 +155,18 @@ static enum code objection(const struct engine *engine, const struct request *re
     return CODE_NONE;
 }
 
-/* A job that lies retained at the broker and was over long ago is none of ours any more. */
-static bool is_stale(const struct request *request, struct moment now)
+/* A job that lies retained at the broker and was over long ago, or before this gateway first
+   started, is none of ours. A share of ours there tells that we were: before a memory was lost.
+ */
+static bool is_stale(struct engine *engine, const struct request *request, struct moment now)
 {
-    return request->retained && request->has_start && now.trusted &&
-           request->start_ms + (int64_t)request->max_execution_s * 1000 <
-               now.wall_ms - RETAINED_AGE_MS;
+    int64_t over_ms = request->start_ms + (int64_t)request->max_execution_s * 1000;
+
+    if (!request->retained || !request->has_start || !now.trusted)
+        return false;
+    keep_first(engine, now); /* it may be the first that happens at all */
+    return over_ms < now.wall_ms - RETAINED_AGE_MS ||
+           (over_ms < engine->first_ms && job_doubt(engine, request->job_id) == DOUBT_NONE);
 }
 
 static void take_quietly(struct engine *engine, struct request *request)
@@ -200,7 +206,7 @@ static void take_job(struct engine *engine, struct request *request, struct mome
         take_again(engine, request, fingerprint);
         return;
     }
-    if (is_stale(request, now)) {
+    if (is_stale(engine, request, now)) {
         take_quietly(engine, request);
         return;
     }

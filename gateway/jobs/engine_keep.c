@@ -67,10 +67,20 @@ static void keep_clock(struct engine *engine, struct moment now)
     if (!engine->boot_id[0] || now.boot_us < engine->clock_us)
         return;
     engine->clock_us = now.boot_us + CLOCK_PAUSE_US;
-    engine_keep(engine, RECORD_CLOCK, NULL, NULL, 0,
-                dumped(json_pack("{s:s, s:I, s:I, s:b}", "boot", engine->boot_id, "bootUs",
-                                 (json_int_t)now.boot_us, "wall", (json_int_t)now.wall_ms,
-                                 "trusted", (int)now.trusted)));
+    engine_keep(
+        engine, RECORD_CLOCK, NULL, NULL, 0,
+        dumped(json_pack("{s:s, s:I, s:I, s:b, s:I}", "boot", engine->boot_id, "bootUs",
+                         (json_int_t)now.boot_us, "wall", (json_int_t)now.wall_ms, "trusted",
+                         (int)now.trusted, "first", (json_int_t)engine->first_ms)));
+}
+
+/* The first time that is believed is that of the first start: once for each state folder. */
+void keep_first(struct engine *engine, struct moment now)
+{
+    if (engine->first_ms != 0 || !now.trusted)
+        return;
+    engine->first_ms = now.wall_ms;
+    keep_clock(engine, now);
 }
 
 uint64_t keep_status(struct engine *engine, const struct job *job, struct moment now)

@@ -90,6 +90,7 @@ static void line_tick(struct engine *engine, size_t index, struct moment now)
 void engine_tick(struct engine *engine, struct moment now)
 {
     engine->trusted = now.trusted;
+    keep_first(engine, now);
     wear_tick(engine, now);
     claims_tick(engine, now);
     /* The oldest first: what was asked later stands on what was asked before. */

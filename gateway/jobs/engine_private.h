@@ -296,6 +296,7 @@ struct engine {
     bool takes;       /* the store takes new work */
     char store_why[240];
     int64_t newest_ms, clock_us, hold_us, forget_us;
+    int64_t first_ms;     /* wall time of the first start with this memory; 0: not known yet */
     struct job *recalled; /* the job that the last record was about */
     size_t recalled_task;
     bool trusted;          /* the wall clock, when it was last told */
@@ -353,6 +354,7 @@ void job_end_in_doubt(struct engine *engine, struct job *job, struct moment now)
 uint64_t keep_job(struct engine *engine, const struct job *job, struct moment now);
 uint64_t keep_tasks(struct engine *engine, const struct job *job);
 uint64_t keep_status(struct engine *engine, const struct job *job, struct moment now);
+void keep_first(struct engine *engine, struct moment now);
 void keep_handed(struct engine *engine, const struct task *task);
 uint64_t keep_run(struct engine *engine, const struct task *task, enum record_kind kind);
 uint64_t keep_twin(struct engine *engine, size_t device);
@@ -520,6 +522,10 @@ void poll_answer(struct engine *engine, const struct work *work, struct moment n
 /* Into the twin: what a point holds. */
 void poll_tell(struct engine *engine, size_t device, const struct point *point,
                const json_t *value);
+
+/* engine_seen.c */
+/* What the task has seen of reported properties. True: the document has changed. */
+bool seen_tell(struct engine *engine, const struct task *task);
 
 /* engine_polled.c */
 void polled_moved(struct engine *engine, size_t device, struct moment now);

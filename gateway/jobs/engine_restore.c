@@ -321,6 +321,9 @@ void engine_recall(struct engine *engine, const struct record *record)
     case RECORD_CLOCK:
         if (json_is_true(json_object_get(kept, "trusted")))
             engine->newest_ms = number(kept, "wall");
+        engine->first_ms = number(kept, "first");
+        if (engine->first_ms == 0)
+            engine->first_ms = 1; /* it ran before this was kept: nobody knows since when */
         break;
     }
     json_decref(kept);
@@ -400,6 +403,7 @@ int engine_resume(struct engine *engine, struct moment now)
     size_t open = 0;
 
     engine->hold_us = now.boot_us + TRUST_PATIENCE_US;
+    keep_first(engine, now);
     wear_resume(engine, now);
     for (struct job *job = engine->oldest; job; job = job->newer)
         count_ended(engine, job, now);

@@ -352,6 +352,46 @@ static void a_retained_job_that_was_over_long_ago_is_ignored(void **state)
     assert_int_equal(world_count(&world, REPORT_STORED, NULL, NULL), 1);
 }
 
+static void give_retained(const char *id, const char *start)
+{
+    struct request *request;
+    struct refusal refusal;
+    char json[300];
+
+    snprintf(json, sizeof(json),
+             "{%s,\"queryCondition\":\"*\",\"startTime\":\"%s\","
+             "\"maxExecutionTimeInSeconds\":60}",
+             METHOD_JOB, start);
+    request_read_job(&request, LINK_BROKER, id, json, strlen(json), &refusal);
+    request->retained = true;
+    request->origin.ticket = 1;
+    world_give(&world, request);
+    world_run(&world, SECONDS);
+}
+
+static void a_retained_job_that_was_over_before_the_first_start_is_ignored(void **state)
+{
+    (void)state;
+    open_write();
+    give_retained("j", "2029-12-31T23:58:00Z");
+    assert_int_equal(world_count(&world, REPORT_OUTCOME, NULL, NULL), 0);
+    assert_int_equal(world_count(&world, REPORT_SHARE, NULL, NULL), 0);
+    assert_int_equal(world_count(&world, REPORT_STORED, NULL, NULL), 1);
+}
+
+static void a_retained_job_that_was_over_while_the_gateway_ran_expires(void **state)
+{
+    (void)state;
+    open_write();
+    world_go(&world, "first", "*");
+    world_finish(&world);
+    uint64_t frames = world.frames;
+    world_run(&world, 120 * SECONDS);
+    give_retained("j", "2030-01-01T00:00:30Z");
+    assert_int_equal(world.frames, frames);
+    assert_string_equal(outcome("j", "d1", "error.code"), "Expired");
+}
+
 static void give_retained_without_start(void)
 {
     struct request *request;
@@ -501,6 +541,8 @@ int main(void)
         TEST(a_start_in_the_past_means_now_at_the_api),
         TEST(a_job_of_the_broker_that_is_over_before_it_could_start_expires),
         TEST(a_retained_job_that_was_over_long_ago_is_ignored),
+        TEST(a_retained_job_that_was_over_before_the_first_start_is_ignored),
+        TEST(a_retained_job_that_was_over_while_the_gateway_ran_expires),
         TEST(a_retained_job_needs_a_start_time),
         TEST(a_known_job_found_retained_without_start_time_has_its_true_share),
         TEST(the_deadline_of_the_broker_counts_from_the_start_time),
