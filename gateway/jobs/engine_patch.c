@@ -227,15 +227,25 @@ char *patch_payload(const struct task *task, enum code *code, char *text, size_t
     return run_payload_with(task->run, *code, text);
 }
 
-/* What the device holds after it; what never went to the wire left it as it was. */
+/* What was refused has left it as it was; what may have been obeyed, nobody knows. */
+static const json_t *left_value(const struct twin *twin, const char *path, enum code code,
+                                const struct point_result *result)
+{
+    bool may_have = code == CODE_OUTCOME_UNKNOWN || code == CODE_INTERRUPTED;
+    bool refused =
+        !result || result->result == RESULT_NOT_SENT || result->result == RESULT_REFUSED;
+
+    return refused && !may_have ? twin_known_value(twin, path) : NULL;
+}
+
+/* What the device holds after it. */
 static json_t *held_value(const struct twin *twin, const struct property_end *end)
 {
     struct value_error error;
 
-    bool left = !end->result || end->result->result == RESULT_NOT_SENT;
     if (!end->result || !end->result->holds.known)
-        return left ? json_incref((json_t *)(uintptr_t)twin_known_value(twin, end->path))
-                    : NULL;
+        return json_incref(
+            (json_t *)(uintptr_t)left_value(twin, end->path, end->code, end->result));
     const struct reading *holds = &end->result->holds;
     return value_decode(end->point, holds->long_words ? holds->long_words : holds->words,
                         &error);
@@ -287,7 +297,7 @@ static void acknowledge_all(const struct patch_end *end, const json_t *patch,
         } else if (json_is_object(value) && profile_has_below(end->profile, path)) {
             acknowledge_all(end, value, path);
         } else {
-            twin_acknowledge(end->twin, path, twin_known_value(end->twin, path),
+            twin_acknowledge(end->twin, path, left_value(end->twin, path, end->code, NULL),
                              code_status(end->code), end->version, end->text);
             twin_acknowledge_hub(end->twin, path, hub_version(end->request));
         }

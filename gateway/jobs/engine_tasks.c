@@ -312,6 +312,7 @@ void task_end(struct engine *engine, struct task *task, struct moment now)
         task->code = task->run->code;
         snprintf(text, sizeof(text), "%s", task->run->text);
         said.payload = run_payload(task->run);
+        reported = seen_tell(engine, task);
     }
     enum task_state state = task->code == CODE_NONE       ? TASK_COMPLETED
                             : task->code == CODE_CANCELED ? TASK_CANCELED

@@ -126,6 +126,55 @@ static void a_patch_on_a_line_that_is_down_is_acknowledged_with_its_trouble(void
         "{\"value\":null,\"ac\":503,\"av\":2,\"ad\":\"line line1 is down: unplugged\"}");
 }
 
+static void what_was_refused_leaves_the_value_that_is_known(void **state)
+{
+    (void)state;
+    open_world();
+    patch("d1", "{\"setpoint\":21}");
+    world_finish(&world);
+    patch("d1", "{\"setpoint\":\"warm\"}");
+    world_finish(&world);
+    world_run(&world, 2 * SECONDS);
+    assert_string_equal(reported("setpoint.ac"), "400");
+    assert_string_equal(reported("setpoint.value"), "21");
+    world.devices[1].exception = 2;
+    patch("d1", "{\"setpoint\":22}");
+    world_finish(&world);
+    world_run(&world, 2 * SECONDS);
+    assert_string_equal(reported("setpoint.ac"), "502");
+    assert_string_equal(reported("setpoint.value"), "21");
+}
+
+static void what_was_not_answered_leaves_no_value(void **state)
+{
+    (void)state;
+    open_world();
+    patch("d1", "{\"setpoint\":21}");
+    world_finish(&world);
+    world.devices[1].dead = true;
+    patch("d1", "{\"setpoint\":22}");
+    world_finish(&world);
+    world_run(&world, 2 * SECONDS);
+    assert_string_equal(reported("setpoint.ac"), "504");
+    assert_string_equal(reported("setpoint.value"), "null");
+}
+
+static void a_write_that_was_read_back_moves_the_reported_value(void **state)
+{
+    (void)state;
+    open_world();
+    patch("d1", "{\"setpoint\":21}");
+    world_finish(&world);
+    struct request *request = world_request_patch("d1", "{\"setpoint\":19}");
+    request->action.kind = ACTION_WRITE;
+    world_give(&world, request);
+    world_finish(&world);
+    world_run(&world, 2 * SECONDS);
+    assert_int_equal(world.devices[1].setpoint, 19);
+    assert_string_equal(reported("setpoint"),
+                        "{\"value\":19,\"ac\":200,\"av\":2,\"ad\":\"verified\"}");
+}
+
 static void tags_alone_complete_without_the_wire(void **state)
 {
     (void)state;
@@ -424,6 +473,9 @@ int main(void)
         TEST(what_was_taken_of_the_hub_is_known_after_a_power_cut),
         TEST(a_patch_of_the_hub_that_is_refused_whole_is_acknowledged_by_property),
         TEST(a_patch_of_the_hub_that_cannot_be_taken_now_is_not_counted_as_taken),
+        TEST(what_was_refused_leaves_the_value_that_is_known),
+        TEST(what_was_not_answered_leaves_no_value),
+        TEST(a_write_that_was_read_back_moves_the_reported_value),
         TEST(the_reported_document_is_told_at_most_once_a_second),
         TEST(an_acknowledgement_is_told_when_the_outcome_is_safe),
     };
