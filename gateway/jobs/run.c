@@ -321,7 +321,7 @@ static void start_write(struct run *run, const struct facts *facts, struct momen
 {
     const struct plan_step *step = run_step(run);
     struct operation probe;
-    bool heard = run_heard_lately(facts, now);
+    bool heard = run_heard_lately(facts, now) && !facts->known_dead;
 
     if (run_refuse_worn(run, facts, now))
         return;

@@ -181,6 +181,26 @@ static void a_call_whose_time_ends_while_it_runs_runs_on(void **state)
 
 /* --- repeats --- */
 
+static void a_device_that_has_just_fallen_silent_is_not_triggered(void **state)
+{
+    (void)state;
+    world_method_reboot(&world, 10, 0);
+    world_open(&world);
+    world_call(&world, "d1"); /* it has answered within the last minute */
+    world_finish(&world);
+    world.devices[1].dead = true;
+    world_give(&world, world_request_patch("d1", "{\"setpoint\":21}"));
+    world_finish(&world);
+    unsigned operations = world.devices[1].operations;
+    world.devices[1].mute = true; /* would obey, unheard */
+    world.devices[1].dead = false;
+    world_call(&world, "d1");
+    world_finish(&world);
+    assert_int_equal(world.devices[1].triggers, 1);
+    assert_int_equal(world.devices[1].operations, operations + 1); /* the probe */
+    assert_int_equal(answer()->status, 504);
+}
+
 static void the_same_request_id_is_answered_from_memory(void **state)
 {
     (void)state;
@@ -294,6 +314,7 @@ int main(void)
         TEST(a_call_behind_a_full_line_is_refused),
         TEST(a_call_whose_time_ends_before_it_began_is_dropped),
         TEST(a_call_whose_time_ends_while_it_runs_runs_on),
+        TEST(a_device_that_has_just_fallen_silent_is_not_triggered),
         TEST(the_same_request_id_is_answered_from_memory),
         TEST(the_same_request_id_for_another_device_is_another_request),
         TEST(a_repeat_while_the_first_runs_is_not_run),
