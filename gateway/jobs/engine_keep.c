@@ -162,3 +162,12 @@ uint64_t keep_twin(struct engine *engine, size_t device)
     return engine_keep(engine, RECORD_TWIN, NULL, engine->site->devices[device].id, 0,
                        dumped(kept));
 }
+
+void keep_tags(struct engine *engine)
+{
+    for (size_t i = 0; i < engine->site->device_count; i++) {
+        if (engine->devices[i].tags_moved)
+            keep_twin(engine, i);
+        engine->devices[i].tags_moved = false;
+    }
+}

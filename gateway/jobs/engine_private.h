@@ -131,6 +131,7 @@ struct device_state {
         *words;    /* what was told last: the plan's words, then for each item if it is known */
     size_t polled; /* the block that is out */
     bool polled_moved; /* since polled values were kept last */
+    bool tags_moved;   /* by the file, and not kept yet */
     bool polling;      /* ... or was last; else it was a probe */
     enum health health;
     char *claimed_by;     /* another living gateway, or NULL */
@@ -358,6 +359,7 @@ void keep_first(struct engine *engine, struct moment now);
 void keep_handed(struct engine *engine, const struct task *task);
 uint64_t keep_run(struct engine *engine, const struct task *task, enum record_kind kind);
 uint64_t keep_twin(struct engine *engine, size_t device);
+void keep_tags(struct engine *engine); /* where the file has changed them */
 
 /* engine_restore.c */
 void hold_end(struct engine *engine, struct job *job, struct moment now);

@@ -172,15 +172,6 @@ static void forget_debts(struct device_state *state, const char *id)
     state->owed_pause_us = 0;
 }
 
-/* Tags that were patched stand on those of the file, until those change. */
-static void take_tags(struct device_state *state, const json_t *was, const json_t *is)
-{
-    if (state->twin.tags && !json_equal(was, is)) {
-        json_decref(state->twin.tags);
-        state->twin.tags = NULL;
-    }
-}
-
 static void move_devices(struct engine *engine, struct next *next, struct moment now)
 {
     const struct site *old = engine->site;
@@ -199,7 +190,8 @@ static void move_devices(struct engine *engine, struct next *next, struct moment
         }
         *is = engine->devices[from];
         is->held = false;
-        take_tags(is, old->devices[from].tags, next->site->devices[i].tags);
+        is->tags_moved =
+            twin_follow_file(&is->twin, old->devices[from].tags, next->site->devices[i].tags);
         if (is_unchanged(next, i))
             continue;
         drop_polls(is);
@@ -369,6 +361,7 @@ int engine_reload(struct engine *engine, struct moment now)
     drop_poll_plans(engine);
     engine->poll_plans = next.poll_plans;
     engine->site = next.site;
+    keep_tags(engine);
     count_waiting(engine);
     tell_changes(engine, &next);
     engine->reload = NULL;

@@ -221,14 +221,15 @@ static void recall_twin(struct engine *engine, const struct record *record, cons
     json_decref(state->last_patch);
     twin->desired = json_incref(json_object_get(kept, "desired"));
     twin->reported = json_incref(json_object_get(kept, "reported"));
-    if (!file_tags || json_equal(file_tags, engine->site->devices[index].tags))
-        twin->tags = json_incref(json_object_get(kept, "tags"));
+    twin->tags = json_incref(json_object_get(kept, "tags"));
     state->last_patch = json_incref(json_object_get(kept, "patch"));
     json_decref(state->owed);
     state->owed = json_incref(json_object_get(kept, "owed"));
     twin->desired_version = number(kept, "desiredVersion");
     twin->reported_version = number(kept, "reportedVersion");
     twin->tags_version = number(kept, "tagsVersion");
+    state->tags_moved =
+        file_tags && twin_follow_file(twin, file_tags, engine->site->devices[index].tags);
     twin->applied_version = number(kept, "applied");
     twin->hub_version = number(kept, "hubVersion");
     twin->hub_desired = json_incref(json_object_get(kept, "hubDesired"));
@@ -404,6 +405,7 @@ int engine_resume(struct engine *engine, struct moment now)
 
     engine->hold_us = now.boot_us + TRUST_PATIENCE_US;
     keep_first(engine, now);
+    keep_tags(engine);
     wear_resume(engine, now);
     for (struct job *job = engine->oldest; job; job = job->newer)
         count_ended(engine, job, now);

@@ -188,6 +188,42 @@ int twin_patch_tags(struct twin *twin, const json_t *patch)
     return r;
 }
 
+static void follow(json_t *tags, const json_t *was, const json_t *is)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)was, key, value)
+    {
+        if (!json_object_get(is, key))
+            json_object_del(tags, key);
+    }
+    json_object_foreach((json_t *)(uintptr_t)is, key, value)
+    {
+        json_t *before = json_object_get(was, key), *own = json_object_get(tags, key);
+
+        if (json_is_object(before) && json_is_object(value) && json_is_object(own))
+            follow(own, before, value);
+        else if (!before || !json_equal(before, value))
+            json_object_set_new(tags, key, json_deep_copy(value));
+    }
+}
+
+bool twin_follow_file(struct twin *twin, const json_t *was, const json_t *is)
+{
+    json_t *tags;
+
+    if (!twin->tags || json_equal((json_t *)(uintptr_t)was, (json_t *)(uintptr_t)is))
+        return false;
+    tags = json_deep_copy(twin->tags); /* others may look at the old ones */
+    if (tags)
+        follow(tags, was, is);
+    json_decref(twin->tags);
+    twin->tags = tags;
+    twin->tags_version++;
+    return true;
+}
+
 /* Sets (or with NULL deletes) the value at a dotted path, making the objects between. */
 static int set_path(json_t **section, const char *path, json_t *value)
 {

@@ -39,6 +39,9 @@ int twin_patch_tags(struct twin *twin, const json_t *patch); /* no new version f
 /* A copy of a section without what its sender may not set ($version, $metadata): 0 or -ENOMEM.
  */
 int twin_without_system(json_t **ret, const json_t *section);
+/* Tags of the file were `was` and are `is`: those that changed there win over what a patch made
+   of them, the others stay. True: some did. */
+bool twin_follow_file(struct twin *twin, const json_t *was, const json_t *is);
 /* Acknowledges one desired property: path is dotted; value may be NULL (not known). */
 int twin_acknowledge(struct twin *twin, const char *path, const json_t *value, int ac,
                      int64_t av, const char *ad);

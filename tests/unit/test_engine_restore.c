@@ -264,6 +264,53 @@ static void the_oldest_are_told_first_and_a_part_at_a_time(void **state)
     world_deinit(&world);
 }
 
+static void patch_tags(struct world *world, const char *id, const char *tags)
+{
+    struct request *request;
+    struct refusal refusal;
+    char json[300];
+
+    snprintf(json, sizeof(json),
+             "{\"type\":\"scheduleUpdateTwin\",\"updateTwin\":{\"tags\":%s},"
+             "\"queryCondition\":\"*\"}",
+             tags);
+    request_read_job(&request, LINK_BROKER, id, json, strlen(json), &refusal);
+    world_give(world, request);
+    world_finish(world);
+    world_run(world, SECONDS);
+}
+
+static void assert_tags(struct world *world, const char *wanted)
+{
+    json_t *twin = engine_twin_json(world->engine, "d0");
+    char *text = json_dumps(json_object_get(twin, "tags"), JSON_COMPACT | JSON_SORT_KEYS);
+
+    assert_string_equal(text, wanted);
+    free(text);
+    json_decref(twin);
+}
+
+static void a_patched_tag_stays_until_the_file_changes_that_one(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 1);
+    world_open(&world);
+    json_t *file = world.site->devices[0].tags;
+    json_object_set_new(file, "wing", json_string("north"));
+    patch_tags(&world, "j", "{\"floor\":9,\"wing\":\"south\",\"lease\":\"B\"}");
+    json_object_set_new(file, "floor", json_integer(4));
+    world_cut(&world, false);
+    assert_tags(&world, "{\"floor\":4,\"lease\":\"B\",\"wing\":\"south\"}");
+    json_object_set_new(file, "floor", json_integer(0)); /* as it was at the patch */
+    json_object_del(file, "wing");
+    world_run(&world, SECONDS);
+    world_cut(&world, false);
+    assert_tags(&world, "{\"floor\":0,\"lease\":\"B\"}");
+    world_deinit(&world);
+}
+
 /* A week without a broker must not fill the memory: of the oldest jobs nothing more is told. */
 static void more_than_a_thousand_untold_jobs_are_not_waited_for(void **state)
 {
@@ -871,6 +918,7 @@ int main(void)
         cmocka_unit_test(a_job_of_before_there_was_an_outbox_is_told),
         cmocka_unit_test(numbers_do_not_come_twice_after_a_cut),
         cmocka_unit_test(a_clearing_is_told_until_it_has_arrived),
+        cmocka_unit_test(a_patched_tag_stays_until_the_file_changes_that_one),
         cmocka_unit_test(more_than_a_thousand_untold_jobs_are_not_waited_for),
         cmocka_unit_test(the_oldest_are_told_first_and_a_part_at_a_time),
         cmocka_unit_test(an_answer_is_given_again_until_it_has_arrived),
