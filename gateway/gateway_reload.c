@@ -52,12 +52,12 @@ static void tell_end(struct gateway *gateway)
 
 /* --- what a reload cannot change --- */
 
-static void want_same(struct problems *problems, const struct site *site, const char *key,
-                      const char *is, const char *wanted)
+static void want_same(struct problems *problems, const struct site *site, struct place place,
+                      const char *key, const char *is, const char *wanted)
 {
     if (same_text(is, wanted))
         return;
-    problem_add(problems, (struct place){.file = site->file},
+    problem_add(problems, place.line ? place : (struct place){.file = site->file, .line = 1},
                 "%s is \"%s\" now, and the gateway runs with \"%s\"; that takes a restart: "
                 "systemctl restart jobgate",
                 key, wanted ? wanted : "", is ? is : "");
@@ -68,13 +68,15 @@ static void check_fixed(const struct gateway *gateway, const struct site *site,
 {
     const struct site *old = gateway->site;
 
-    want_same(problems, site, "gateway.id", old->id, site->id);
-    want_same(problems, site, "gateway.timezone", old->timezone, site->timezone);
+    want_same(problems, site, site->place, "gateway.id", old->id, site->id);
+    want_same(problems, site, site->place, "gateway.timezone", old->timezone, site->timezone);
     if (!gateway->settings.state)
-        want_same(problems, site, "gateway.state", old->state, site->state);
+        want_same(problems, site, site->place, "gateway.state", old->state, site->state);
     if (!gateway->settings.socket)
-        want_same(problems, site, "api.socket", old->api.socket, site->api.socket);
-    want_same(problems, site, "api.https.listen", old->api.listen, site->api.listen);
+        want_same(problems, site, site->api.place, "api.socket", old->api.socket,
+                  site->api.socket);
+    want_same(problems, site, site->api.listen_place, "api.https.listen", old->api.listen,
+              site->api.listen);
 }
 
 /* --- taking over --- */

@@ -1,6 +1,7 @@
 #include "base/text.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,4 +24,49 @@ char *text_join(const char *first, ...)
     va_end(parts);
     *end = '\0';
     return text;
+}
+
+size_t text_character(const char *text, size_t left)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    size_t length = at[0] < 0x80   ? 1
+                    : at[0] < 0xC2 ? 0
+                    : at[0] < 0xE0 ? 2
+                    : at[0] < 0xF0 ? 3
+                                   : 4;
+
+    if (length == 0 || length > left || at[0] > 0xF4)
+        return 0;
+    for (size_t i = 1; i < length; i++) {
+        if ((at[i] & 0xC0) != 0x80)
+            return 0;
+    }
+    if ((at[0] == 0xE0 && at[1] < 0xA0) || (at[0] == 0xED && at[1] > 0x9F) ||
+        (at[0] == 0xF0 && at[1] < 0x90) || (at[0] == 0xF4 && at[1] > 0x8F))
+        return 0;
+    return length;
+}
+
+/* Controls of all kinds, and what begins a new line: a terminal obeys C1, too (0x9B is ESC [).
+ */
+static bool is_control(const char *text, size_t length)
+{
+    return (unsigned char)*text < 0x20 || *text == 0x7F ||
+           (length == 2 && (unsigned char)text[0] == 0xC2 && (unsigned char)text[1] < 0xA0) ||
+           strncmp(text, "\xE2\x80\xA8", 3) == 0 || strncmp(text, "\xE2\x80\xA9", 3) == 0;
+}
+
+void text_make_printable(char *text)
+{
+    size_t left = strlen(text);
+
+    while (left > 0) {
+        size_t length = text_character(text, left);
+
+        if (length == 0 || is_control(text, length))
+            memset(text, '?', length ? length : 1);
+        length = length ? length : 1;
+        text += length;
+        left -= length;
+    }
 }

@@ -10,4 +10,10 @@
    so many texts costs ten times as much, and there are some for each task. */
 __attribute__((sentinel)) char *text_join(const char *first, ...);
 
+/* Bytes of the UTF-8 character at `text` (RFC 3629); 0: there is none. */
+size_t text_character(const char *text, size_t left);
+/* One line that any terminal and any JSON can show, in place: what a message quotes may be cut
+   inside a character, or be anything at all. */
+void text_make_printable(char *text);
+
 #endif

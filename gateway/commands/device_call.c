@@ -3,6 +3,7 @@
 #include "commands/client.h"
 #include "commands/commands.h"
 #include "commands/direct.h"
+#include "commands/hint.h"
 #include "commands/payload.h"
 #include "site/value.h"
 
@@ -74,13 +75,23 @@ static int exit_of(int status, const char *code)
     return EXIT_FAILED;
 }
 
+static void say_error(const struct options *options, const struct device_call *call, int status,
+                      const char *code, const json_t *payload)
+{
+    const char *why = payload_error(payload), *hint = hint_of(code, why);
+
+    complain(options, "%s: %s: %s (status %d)", call->device_id, code ? code : "failed",
+             why ? why : "the request failed", status);
+    if (hint)
+        complain(options, "hint: %s", hint);
+}
+
 /* `answer` is {"status","payload"}. */
 static int show(const struct options *options, const struct device_call *call, json_t *answer)
 {
     struct terminal terminal = terminal_of(stdout);
     int status = (int)json_integer_value(json_object_get(answer, "status"));
     const json_t *payload = json_object_get(answer, "payload");
-    const char *why = payload_error(payload);
     const char *code =
         json_string_value(json_object_get(json_object_get(payload, "error"), "code"));
     char *text;
@@ -92,8 +103,7 @@ static int show(const struct options *options, const struct device_call *call, j
     } else {
         payload_print(payload, &terminal);
         if (status >= 400)
-            complain(options, "%s: %s: %s (status %d)", call->device_id, code ? code : "failed",
-                     why ? why : "the request failed", status);
+            say_error(options, call, status, code, payload);
     }
     return exit_of(status, code);
 }

@@ -1,5 +1,7 @@
 #include "commands/grid.h"
 
+#include "base/text.h"
+
 #include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -61,9 +63,7 @@ void grid_cell(struct grid *grid, size_t column, enum tone tone, const char *for
         grid->failed = true;
         return;
     }
-    for (char *each = cell->text; *each; each++)
-        if ((unsigned char)*each < ' ' || *each == 0x7F)
-            *each = '?';
+    text_make_printable(cell->text);
 }
 
 static const char *cell_text(const struct grid *grid, size_t row, size_t column)

@@ -10,6 +10,7 @@
 #ifndef JOBGATE_SITE_CONFIG_H
 #define JOBGATE_SITE_CONFIG_H
 
+#include "base/text.h"
 #include "site/names.h"
 #include "site/problems.h"
 
@@ -44,9 +45,6 @@ struct reader {
     int error;       /* 0, or negative errno: everything after it is void */
     char about[160]; /* 'point "setpoint": ', the start of each message; maybe empty */
 };
-
-/* Bytes of the UTF-8 character at `text` (RFC 3629); 0: there is none. */
-size_t text_character(const char *text, size_t left);
 
 /* A problem at a place, its text opened by what the reader is about. */
 __attribute__((format(printf, 3, 4))) void report(struct reader *reader, struct place place,

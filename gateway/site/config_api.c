@@ -164,6 +164,7 @@ void read_api(struct reader *reader, const struct setting *group)
     reader_about(reader, "api: ");
     if (!setting_is(reader, group, SETTING_GROUP, "a group { }"))
         return;
+    reader->site->api.place = group->place;
     group_read(reader, group, api_keys, COUNT_OF(api_keys), &reader->site->api);
     setting = setting_find(group, "socket");
     if (setting && reader->site->api.socket &&

@@ -66,6 +66,7 @@ void read_gateway(struct reader *reader, const struct setting *root)
     }
     if (!setting_is(reader, group, SETTING_GROUP, "a group { }"))
         return;
+    site->place = group->place;
     group_read(reader, group, gateway_keys, COUNT_OF(gateway_keys), site);
     setting = setting_find(group, "id");
     if (!setting)

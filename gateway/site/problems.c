@@ -1,6 +1,6 @@
 #include "site/problems.h"
 
-#include "site/config.h"
+#include "base/text.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -18,44 +18,6 @@ void problems_deinit(struct problems *problems)
     }
     free(problems->items);
     *problems = (struct problems){0};
-}
-
-size_t text_character(const char *text, size_t left)
-{
-    const unsigned char *at = (const unsigned char *)text;
-    size_t length = at[0] < 0x80   ? 1
-                    : at[0] < 0xC2 ? 0
-                    : at[0] < 0xE0 ? 2
-                    : at[0] < 0xF0 ? 3
-                                   : 4;
-
-    if (length == 0 || length > left || at[0] > 0xF4)
-        return 0;
-    for (size_t i = 1; i < length; i++) {
-        if ((at[i] & 0xC0) != 0x80)
-            return 0;
-    }
-    if ((at[0] == 0xE0 && at[1] < 0xA0) || (at[0] == 0xED && at[1] > 0x9F) ||
-        (at[0] == 0xF0 && at[1] < 0x90) || (at[0] == 0xF4 && at[1] > 0x8F))
-        return 0;
-    return length;
-}
-
-/* One line that any terminal and any JSON can show: a message quotes what stands in a file, and
-   may cut it inside a character. */
-static void make_printable(char *text)
-{
-    size_t left = strlen(text);
-
-    while (left > 0) {
-        size_t length = text_character(text, left);
-
-        if (length == 0 || (unsigned char)*text < 0x20 || *text == 0x7F)
-            *text = '?';
-        length = length ? length : 1;
-        text += length;
-        left -= length;
-    }
 }
 
 static bool has_room(struct problems *problems)
@@ -81,15 +43,17 @@ static void add(struct problems *problems, struct place place, bool warning, con
 
     if (!warning)
         problems->errors++; /* counted even where there is no room to keep it */
-    if (!has_room(problems) || vasprintf(&problem.text, format, args) < 0)
+    if (!has_room(problems) || vasprintf(&problem.text, format, args) < 0) {
+        problems->dropped++;
         return;
+    }
     problem.file = strdup(place.file ? place.file : "jobgate");
     if (!problem.file) {
         free(problem.text);
         return;
     }
-    make_printable(problem.text);
-    make_printable(problem.file);
+    text_make_printable(problem.text);
+    text_make_printable(problem.file);
     problems->items[problems->count++] = problem;
 }
 
@@ -140,4 +104,6 @@ void problems_print(struct problems *problems, FILE *to)
             fprintf(to, ":%u", problem->line);
         fprintf(to, ": %s%s\n", problem->warning ? "warning: " : "", problem->text);
     }
+    if (problems->dropped)
+        fprintf(to, "%zu more are not shown; mend these first\n", problems->dropped);
 }

@@ -19,6 +19,7 @@ struct problem {
 struct problems {
     struct problem *items; /* sorted by file and line when printed */
     size_t count, errors;
+    size_t dropped; /* beyond what is kept */
 };
 
 void problems_deinit(struct problems *problems);

@@ -176,7 +176,7 @@ struct api_config {
     char *listen, *host, *cert_file, *key_file, *metrics_token_file;
     struct policy_config *policies;
     size_t policy_count;
-    struct place listen_place, cert_place, token_place;
+    struct place place, listen_place, cert_place, token_place;
 };
 
 /* Read and checked here, used by the link to IoT Hub. */
@@ -193,8 +193,9 @@ struct store_config {
 };
 
 struct site {
-    char *file; /* the main file */
-    char *id;   /* gateway.id */
+    char *file;         /* the main file */
+    char *id;           /* gateway.id */
+    struct place place; /* the group gateway */
     char *state;
     char *timezone;   /* NULL: the system's */
     bool clock_trust; /* gateway.clock = "trust" */

@@ -251,6 +251,24 @@ def test_without_a_gateway_the_command_opens_the_line_itself(world):
     assert "opening the line itself" in told.stderr, told
 
 
+@pytest.mark.parametrize("fault, words", [
+    ("--dead=room-1", ("DeviceTimeout", "hint: ", "baud and mode")),
+    ("--exception=room-1=2", ("exception 2, illegal data address", "hint: ", "count from one")),
+    ("--exception=room-1=1", ("exception 1, illegal function", "hint: ", "write_with")),
+])
+def test_a_device_in_trouble_is_told_with_where_to_look(world, fault, words):
+    config = world.site([rtu("floor3", more="timeout_ms = 100;")],
+                        [devices("room-#", "floor3", "1-2")], [ROOM])
+    sim = world.sim(config, fault)
+    config.write_text(config.read_text().replace("/dev/serial/by-id/usb-floor3", str(sim.lines / "floor3")))
+    told = world.command("read", "room-1", "setpoint", "--config", config)
+    assert told.returncode == 1
+    for word in words:
+        assert word in told.stderr, told
+    told = world.command("read", "room-1", "setpoint", "--config", config, "--json")
+    assert "hint" not in told.stdout + told.stderr, told
+
+
 def test_a_line_held_by_another_program_is_status_3_with_its_pid(world):
     config = world.site([rtu("floor3")], [devices("room-#", "floor3", "1-2")], [ROOM])
     sim = world.sim(config)

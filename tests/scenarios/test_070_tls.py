@@ -52,7 +52,10 @@ def never_online(world, broker, gateway):
 
 def test_user_and_password_are_given(world):
     broker = world.broker(password=("building-43", "secret of the floor"))
-    gateway = start(world, broker)
+    group = broker_group(broker, world.folder)
+    with open(world.folder / "broker.password", "a") as file:
+        file.write("only the first line is the password\n")
+    gateway = start(world, broker, group)
     backend = world.backend(broker)
     backend.online()
     assert backend.call("room-1", "setComfort", {"setpoint": 20})["status"] == 200

@@ -2,6 +2,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import signal
 import threading
 import time
@@ -127,7 +128,8 @@ def test_what_takes_a_restart_is_refused_with_a_sentence(world, old, new, key):
     floor.config.write_text(floor.config.read_text().replace(old, new, 1))
     told = world.command("reload", "--socket", floor.gateway.socket)
     assert told.returncode == 2
-    assert key in told.stderr and "systemctl restart jobgate" in told.stderr
+    assert re.search(rf"jobgate.conf:\d+: {key} is ", told.stderr), told
+    assert "systemctl restart jobgate" in told.stderr
 
 
 def test_a_key_file_that_is_gone_refuses_the_reload(world):
