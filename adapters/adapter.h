@@ -20,6 +20,7 @@ enum {
         125, /* registers, or bits, of one operation (6.3: 125 registers read) */
     ADAPTER_WRITE_MAX = 123, /* registers of one write (6.12) */
     ADAPTER_FRAME_MAX = 260, /* bytes: 256 of a serial frame, 260 of a TCP one */
+    ADAPTER_SHORT_US = 5000, /* more than the silence at 9600 baud */
 };
 
 /* Shown and stored by number: add at the end, never renumber. The vendors' leading digit. */
@@ -105,6 +106,11 @@ struct limits {
                             byte, to which the adapter adds the answer's own characters */
     int64_t gap_us;      /* pause before the frame beyond what the protocol itself asks for */
     int64_t deadline_us; /* boot clock: no first byte after it */
+    /* For what can wait, but not for long: called by execute() before it waits for more than
+       ADAPTER_SHORT_US, at the latest when a request is out. Perhaps more than once; not at all
+       where nothing is sent. NULL: there is nothing. */
+    void (*meanwhile)(void *ctx);
+    void *ctx;
 };
 
 /* What an operation costs on the wire: the request's bytes and the least time. */

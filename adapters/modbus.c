@@ -170,7 +170,7 @@ static void disconnect(struct adapter_line *line)
 
 /* A connection with bytes in it that nobody asked for is out of step; one that the device has
    closed while idle is no fault. Either way a new one is made. */
-static bool tcp_ready(struct adapter_line *line, int64_t deadline_us, int wake_fd,
+static bool tcp_ready(struct adapter_line *line, const struct limits *limits, int wake_fd,
                       struct answer *answer)
 {
     struct pollfd on = {.fd = line->fd, .events = POLLIN | POLLRDHUP};
@@ -178,7 +178,8 @@ static bool tcp_ready(struct adapter_line *line, int64_t deadline_us, int wake_f
     if (line->fd >= 0 && poll(&on, 1, 0) == 0)
         return true;
     disconnect(line);
-    int r = reconnect(line, deadline_us, wake_fd, answer->text, sizeof(answer->text));
+    call_meanwhile(limits);
+    int r = reconnect(line, limits->deadline_us, wake_fd, answer->text, sizeof(answer->text));
 
     if (r == 0)
         return true;
@@ -194,7 +195,7 @@ static bool run_one(struct adapter_line *line, const struct operation *operation
     struct exchange exchange;
 
     exchange_build(&exchange, line->serial, operation);
-    if (!line->serial && !tcp_ready(line, limits->deadline_us, wake_fd, answer))
+    if (!line->serial && !tcp_ready(line, limits, wake_fd, answer))
         return false;
     exchange_run(line, &exchange, limits, wake_fd, answer);
     /* A late answer must not be there when the next request goes out. */

@@ -52,6 +52,12 @@ unsigned wait_until(int64_t until_us, int fd, short events, int wake_fd)
     }
 }
 
+void call_meanwhile(const struct limits *limits)
+{
+    if (limits->meanwhile)
+        limits->meanwhile(limits->ctx);
+}
+
 /* How many bytes were taken; -1 when the port is gone. */
 static ssize_t take_bytes(struct adapter_line *line, uint8_t *bytes, size_t most)
 {
@@ -131,6 +137,8 @@ static bool keep_silence(struct adapter_line *line, const struct exchange *excha
                 dropped);
             return false;
         }
+        if (begin_us - now_us > ADAPTER_SHORT_US)
+            call_meanwhile(limits);
         if (wait_until(begin_us, -1, 0, wake_fd) & WAIT_WAKE) {
             end(answer, ANSWER_NOT_SENT, "the line was stopped before it could be sent");
             return false;
@@ -381,6 +389,7 @@ void exchange_run(struct adapter_line *line, const struct exchange *exchange,
     if (!keep_silence(line, exchange, limits, wake_fd, answer) ||
         !send_request(line, exchange, answer))
         return;
+    call_meanwhile(limits);
     line->settle_us = 0;
     if (exchange->serial && exchange->request[0] == 0) {
         wait_for_all(line, limits, wake_fd, answer);

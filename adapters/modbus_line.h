@@ -33,6 +33,8 @@ enum { WAIT_PORT = 1, WAIT_WAKE = 2 };
    readable: then says which. Either may be -1. */
 unsigned wait_until(int64_t until_us, int fd, short events, int wake_fd);
 
+void call_meanwhile(const struct limits *limits);
+
 /* One request and what came of it; fills all of `answer` but `before`. */
 void exchange_run(struct adapter_line *line, const struct exchange *exchange,
                   const struct limits *limits, int wake_fd, struct answer *answer);

@@ -73,15 +73,13 @@ static void log_frames(const struct gateway_line *line, const struct work *work)
               reply, (long long)(answer->ended_us - answer->started_us), answer->text);
 }
 
-static void on_line(evutil_socket_t fd, short what, void *ctx)
+static bool take_answers(struct gateway *gateway, struct gateway_line *line)
 {
-    struct gateway_line *line = ctx;
-    struct gateway *gateway = line->gateway;
+    bool some = false;
     struct work *work;
 
-    (void)fd;
-    (void)what;
     while ((work = line_take(line->line))) {
+        some = true;
         if (work->state_changed) {
             line_changed(gateway, line->index, work);
             work_free(work);
@@ -96,7 +94,25 @@ static void on_line(evutil_socket_t fd, short what, void *ctx)
                       &work->answer, clock_wall_ms());
         engine_answer(gateway->engine, line->index, work, gateway_now(gateway));
     }
-    gateway_pump(gateway);
+    return some;
+}
+
+/* What other lines have answered comes along: to wake up and to carry out costs more than an
+   answer does. */
+static void on_line(evutil_socket_t fd, short what, void *ctx)
+{
+    struct gateway_line *rung = ctx;
+    struct gateway *gateway = rung->gateway;
+    bool some = take_answers(gateway, rung);
+
+    (void)fd;
+    (void)what;
+    for (size_t i = 0; i < gateway->site->line_count; i++) {
+        if (gateway->lines[i]->out > 0 && take_answers(gateway, gateway->lines[i]))
+            some = true;
+    }
+    if (some)
+        gateway_pump(gateway);
 }
 
 int gateway_make_lines(const struct site *site, struct gateway_line ***ret)

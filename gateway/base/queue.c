@@ -100,6 +100,14 @@ int queue_gather(struct queue *queue, void *item, size_t enough)
     return r;
 }
 
+void queue_ring(struct queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    if (queue->count > 0)
+        show(queue, true);
+    pthread_mutex_unlock(&queue->lock);
+}
+
 void *queue_take(struct queue *queue)
 {
     void *item = NULL;

@@ -91,7 +91,7 @@ int line_open(struct line **ret, const struct adapter *adapter,
         r = -errno;
         goto fail_stop_fd;
     }
-    r = queue_new(&line->back, GIVEN_MAX + NEWS_MAX);
+    r = queue_new(&line->back, BACK_MAX);
     if (r < 0)
         goto fail_give_fd;
     r = -pthread_mutex_init(&line->lock, NULL);

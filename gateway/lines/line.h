@@ -47,7 +47,9 @@ int line_give(struct line *line, struct work *work);
 struct work *line_take(struct line *line); /* NULL when nothing came back */
 /* Takes the waiting item back, if its pause has not begun; NULL when there is none. */
 struct work *line_recall(struct line *line);
-int line_fd(const struct line *line); /* readable when line_take() has something */
+/* Readable when line_take() has something, some milliseconds later where the line has more to
+   do: whoever is awake may look at lines that do not show yet. */
+int line_fd(const struct line *line);
 /* How long ago the thread should have moved on; 0: it works, or has nothing to do. A device
    that is silent, a port that is gone and a name that is looked up are in its time. */
 int64_t line_overdue_us(struct line *line);

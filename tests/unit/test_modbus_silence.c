@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -166,6 +167,57 @@ static void nothing_is_sent_after_its_time(void **state)
     close_port(line);
 }
 
+struct told {
+    int wake_fd; /* is rung at once */
+    int64_t first_us;
+};
+
+static void tell(void *ctx)
+{
+    struct told *told = ctx;
+
+    if (told->first_us == 0)
+        told->first_us = clock_boot_us();
+    eventfd_write(told->wake_fd, 1);
+}
+
+static void look_when_told(struct adapter_line *line, int64_t gap_us, struct told *told,
+                           struct answer *answer)
+{
+    const struct operation read = {
+        .kind = OPERATION_READ, .table = TABLE_HOLDING, .unit = 1, .count = 1};
+    struct limits limits = {
+        .gap_us = gap_us, .deadline_us = MOMENT_NEVER, .meanwhile = tell, .ctx = told};
+
+    *told = (struct told){.wake_fd = eventfd(0, EFD_NONBLOCK)};
+    adapter_find("modbus-rtu")->execute(line, &read, &limits, told->wake_fd, answer);
+    close(told->wake_fd);
+}
+
+static void what_can_wait_waits_until_the_request_is_out(void **state)
+{
+    struct adapter_line *line = open_port(*state, 9600);
+    struct answer answer;
+    struct told told;
+
+    look_when_told(line, 0, &told, &answer);
+    assert_int_equal(answer.result, ANSWER_SILENT);
+    assert_true(told.first_us >= answer.started_us);
+    close_port(line);
+}
+
+static void what_can_wait_does_not_wait_for_a_long_gap(void **state)
+{
+    struct adapter_line *line = open_port(*state, 9600);
+    struct answer answer;
+    struct told told;
+
+    look_when_told(line, 60000000, &told, &answer);
+    assert_int_equal(answer.result, ANSWER_NOT_SENT); /* it stopped the line */
+    assert_true(told.first_us > 0);
+    close_port(line);
+}
+
 static void *babble(void *arg)
 {
     int far = *(int *)arg;
@@ -204,6 +256,8 @@ int main(void)
         WITH_PTY(what_came_uncalled_is_dropped_and_the_silence_begins_anew),
         WITH_PTY(the_end_of_the_own_frame_is_computed),
         WITH_PTY(nothing_is_sent_after_its_time),
+        WITH_PTY(what_can_wait_waits_until_the_request_is_out),
+        WITH_PTY(what_can_wait_does_not_wait_for_a_long_gap),
         WITH_PTY(a_line_that_is_never_silent_is_a_bad_reply),
     };
 

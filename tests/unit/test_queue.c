@@ -115,6 +115,22 @@ static void what_is_gathered_can_be_taken_unshown(void **state)
     queue_free(queue);
 }
 
+static void what_is_gathered_shows_when_it_is_rung_for(void **state)
+{
+    (void)state;
+    struct queue *queue = queue_of(1);
+    int item;
+
+    queue_ring(queue);
+    assert_false(readable(queue));
+    queue_gather(queue, &item, 9);
+    queue_ring(queue);
+    assert_true(readable(queue));
+    assert_ptr_equal(queue_take(queue), &item);
+    assert_false(readable(queue));
+    queue_free(queue);
+}
+
 enum { MANY = 20000 };
 
 static void *give_many(void *arg)
@@ -160,6 +176,7 @@ int main(void)
         cmocka_unit_test(what_is_gathered_shows_only_when_it_is_enough),
         cmocka_unit_test(what_is_gathered_shows_with_what_is_given_behind_it),
         cmocka_unit_test(what_is_gathered_can_be_taken_unshown),
+        cmocka_unit_test(what_is_gathered_shows_when_it_is_rung_for),
         cmocka_unit_test(nothing_is_lost_between_threads),
     };
 
