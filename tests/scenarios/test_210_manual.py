@@ -1,4 +1,5 @@
 """The manual pages and the completion know what the program knows."""
+import json
 import pathlib
 import re
 import shutil
@@ -88,17 +89,40 @@ def test_a_manual_page_is_laid_out_without_a_warning(page):
         assert (made.returncode, made.stderr) == (0, "")
 
 
-def test_the_completion_knows_the_devices(tmp_path):
+@pytest.mark.parametrize("line, expected", [
+    ("jobgate read ro", ["room-01", "room-02"]),
+    ("jobgate read --config x.conf ro", ["room-01", "room-02"]),
+    ("jobgate read --json --config=x.conf room-01 s", ["setpoint", "state"]),
+    ("jobgate write room-01 setpoint=20 m", ["mode="]),
+    ("jobgate call room-02 ", ["reboot"]),
+    ("jobgate plan plant ", ["start"]),
+    ("jobgate job s", ["submit", "show"]),
+    ("jobgate job submit --w", ["--watch"]),
+])
+def test_the_completion_knows_devices_points_and_methods(tmp_path, line, expected):
     library = pathlib.Path("/usr/share/bash-completion/bash_completion")
     if not library.exists():
         pytest.skip("bash-completion is not installed")
     fake = tmp_path / "jobgate"
-    fake.write_text('#!/bin/sh\necho \'{"devices":[{"id":"room-01","unit":1},'
-                    '{"id":"room-02","unit":2},{"id":"plant","unit":3}]}\'\n')
+    told = json.dumps({
+        "devices": [{"id": "room-01", "unit": 1, "profile": "room", "tags": {"a": {"b": 1}}},
+                    {"id": "room-02", "unit": 2, "profile": "room", "tags": {}},
+                    {"id": "plant", "unit": 3, "profile": "chiller", "tags": {}}],
+        "profiles": [
+            {"name": "room", "title": "Room, 2-pipe", "file": "room.conf",
+             "points": [{"name": name, "where": "holding 1"} for name in ("setpoint", "mode", "state")],
+             "methods": [{"name": "reboot", "title": "Start, anew", "repeatable": False}]},
+            {"name": "chiller", "title": None, "file": "chiller.conf",
+             "points": [{"name": "speed", "where": "holding 1"}],
+             "methods": [{"name": "start", "title": None, "repeatable": False}]}]},
+        separators=(",", ":"))
+    fake.write_text(f"#!/bin/sh\ncat <<'EOF'\n{told}\nEOF\n")
     fake.chmod(0o755)
+    words = line.split(" ")
     script = (f"PATH={tmp_path}:$PATH; . {library}; . {ROOT}/conf/jobgate.bash-completion; "
-              "COMP_WORDS=(jobgate read ro); COMP_CWORD=2; COMP_LINE='jobgate read ro'; "
-              "COMP_POINT=15; _jobgate; echo ${COMPREPLY[@]}")
+              f"COMP_WORDS=({' '.join(words[:-1])} '{words[-1]}'); COMP_CWORD={len(words) - 1}; "
+              f"COMP_LINE='{line}'; COMP_POINT={len(line)}; _jobgate 2>/dev/null; "
+              'echo "${COMPREPLY[@]}"')
     told = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30,
                           check=False)
-    assert told.stdout.split() == ["room-01", "room-02"], told.stderr
+    assert told.stdout.split() == expected, told
