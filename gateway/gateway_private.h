@@ -31,6 +31,14 @@ struct gateway_line {
     unsigned out;
 };
 
+/* What became of reading the site. */
+struct reads {
+    uint64_t taken, refused, failed; /* reloads; failed: for want of memory or a thread */
+    int64_t taken_ms, last_ms;       /* wall clock; at first of the start */
+    const char *result;              /* of the last one: "good", "refused", "failed" */
+    char why[600];                   /* its first problem, or "" */
+};
+
 struct gateway {
     struct gateway_settings settings;
     const struct site *site;
@@ -44,8 +52,7 @@ struct gateway {
     uint64_t reload_answered; /* what is read answers them up to this one */
     bool read_again;          /* it was asked for since the reading began */
     bool reload_busy;         /* the service manager was told so */
-    uint64_t reloads, reloads_refused;
-    int64_t loaded_ms;
+    struct reads reads;
     bool reload_waits; /* it was said so */
     struct event_base *base;
     struct engine *engine;

@@ -127,6 +127,18 @@ static int swap(struct gateway *gateway)
     return 0;
 }
 
+static void say_refused(struct gateway *gateway, int r)
+{
+    struct reads *reads = &gateway->reads;
+
+    *(r < 0 ? &reads->failed : &reads->refused) += 1;
+    reads->result = r < 0 ? "failed" : "refused";
+    if (r < 0)
+        snprintf(reads->why, sizeof(reads->why), "%s", strerror(-r));
+    log_error("reload: the site that runs stays as it is: %s",
+              r < 0 ? strerror(-r) : "the new one has problems");
+}
+
 static void take_over(struct gateway *gateway)
 {
     size_t lines = gateway->next->site->line_count;
@@ -134,11 +146,11 @@ static void take_over(struct gateway *gateway)
     int r = swap(gateway);
 
     if (r < 0) {
-        log_error("reload: the site that runs stays as it is: %s", strerror(-r));
+        say_refused(gateway, r);
         engine_prepare(gateway->engine, NULL);
     } else {
-        gateway->reloads++;
-        gateway->loaded_ms = clock_wall_ms();
+        gateway->reads.taken++;
+        gateway->reads.taken_ms = clock_wall_ms();
         log_info("reload: the new site runs: %zu lines, %zu devices", lines, devices);
     }
     if (gateway->reload_waits)
@@ -178,20 +190,30 @@ static void on_reload(evutil_socket_t fd, short what, void *ctx)
 
 /* --- reading it --- */
 
-static void say_problems(const struct problems *problems)
+static void place_text(const struct problem *problem, char *text, size_t size)
 {
+    if (problem->line > 0)
+        snprintf(text, size, "%s:%u", problem->file, problem->line);
+    else
+        snprintf(text, size, "%s", problem->file);
+}
+
+/* The first one is remembered. */
+static void say_problems(struct gateway *gateway, const struct problems *problems)
+{
+    struct reads *reads = &gateway->reads;
+
     for (size_t i = 0; i < problems->count; i++) {
         const struct problem *problem = &problems->items[i];
         char place[300];
 
-        if (problem->line > 0)
-            snprintf(place, sizeof(place), "%s:%u", problem->file, problem->line);
-        else
-            snprintf(place, sizeof(place), "%s", problem->file);
+        place_text(problem, place, sizeof(place));
         if (problem->warning)
             log_warning("%s: %s", place, problem->text);
         else
             log_error("%s: %s", place, problem->text);
+        if (!problem->warning && !reads->why[0])
+            snprintf(reads->why, sizeof(reads->why), "%s: %s", place, problem->text);
     }
 }
 
@@ -213,18 +235,24 @@ static json_t *problems_json(const struct problems *problems)
 static void answer(struct gateway *gateway, int r, const struct problems *problems)
 {
     int status = r == 0 ? 200 : r > 0 ? 400 : 500;
-    json_t *body = json_pack("{s:b, s:I, s:o}", "taken", r == 0, "reloads",
-                             (json_int_t)gateway->reloads, "problems", problems_json(problems));
+    json_t *body =
+        json_pack("{s:b, s:I, s:o}", "taken", r == 0, "reloads",
+                  (json_int_t)gateway->reads.taken, "problems", problems_json(problems));
 
     api_reloaded(gateway->api, gateway->reload_answered, status, body);
 }
 
+static void note_reading(struct gateway *gateway)
+{
+    gateway->reads.last_ms = clock_wall_ms();
+    gateway->reads.result = "good";
+    gateway->reads.why[0] = '\0';
+}
+
 static void refuse(struct gateway *gateway, int r, const struct problems *problems)
 {
-    say_problems(problems);
-    gateway->reloads_refused++;
-    log_error("reload: the site that runs stays as it is: %s",
-              r < 0 ? strerror(-r) : "the new one has problems");
+    say_problems(gateway, problems);
+    say_refused(gateway, r);
     answer(gateway, r, problems);
 }
 
@@ -233,6 +261,7 @@ static void judge(struct gateway *gateway, struct draft *draft)
 {
     int r = draft->result;
 
+    note_reading(gateway);
     if (draft->site)
         check_fixed(gateway, draft->site, &draft->problems);
     if (r == 0 && draft->problems.errors > 0)
@@ -245,7 +274,7 @@ static void judge(struct gateway *gateway, struct draft *draft)
         draft_free(draft);
         return;
     }
-    say_problems(&draft->problems);
+    say_problems(gateway, &draft->problems);
     drop_next(gateway);
     gateway->next = draft;
     look_again(gateway, 0);
@@ -306,6 +335,7 @@ void gateway_reload(struct gateway *gateway, uint64_t ticket)
     if (r == 0)
         return;
     close_reading(gateway);
+    note_reading(gateway);
     refuse(gateway, r, &(struct problems){0});
     tell_end(gateway);
 }
@@ -314,23 +344,29 @@ void gateway_reload(struct gateway *gateway, uint64_t ticket)
 
 void gateway_add_site(const struct gateway *gateway, json_t *status)
 {
-    char loaded[TIMETEXT_SIZE], names[400] = "";
+    const struct reads *reads = &gateway->reads;
+    char loaded[TIMETEXT_SIZE], last[TIMETEXT_SIZE], names[400] = "";
 
-    timetext_format(loaded, gateway->loaded_ms);
+    timetext_format(loaded, reads->taken_ms);
+    timetext_format(last, reads->last_ms);
     if (gateway->next)
         engine_waits_for(gateway->engine, names, sizeof(names));
-    json_object_set_new(status, "site",
-                        json_pack("{s:s, s:s, s:I, s:I, s:b, s:s}", "file", gateway->site->file,
-                                  "loaded", loaded, "reloads", (json_int_t)gateway->reloads,
-                                  "refused", (json_int_t)gateway->reloads_refused, "pending",
-                                  gateway->next || gateway->reading, "waitsFor", names));
+    json_object_set_new(
+        status, "site",
+        json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:{s:s, s:s, s:s}, s:b, s:s}", "file",
+                  gateway->site->file, "generation", (json_int_t)reads->taken + 1, "loaded",
+                  loaded, "reloads", (json_int_t)reads->taken, "refused",
+                  (json_int_t)reads->refused, "failed", (json_int_t)reads->failed, "lastRead",
+                  "time", last, "result", reads->result, "why", reads->why, "pending",
+                  gateway->next || gateway->reading, "waitsFor", names));
 }
 
 /* --- life --- */
 
 int gateway_open_reload(struct gateway *gateway)
 {
-    gateway->loaded_ms = clock_wall_ms();
+    gateway->reads.taken_ms = gateway->reads.last_ms = clock_wall_ms();
+    gateway->reads.result = "good";
     gateway->reload_timer = event_new(gateway->base, -1, 0, on_reload, gateway);
     return gateway->reload_timer ? 0 : -ENOMEM;
 }

@@ -3,6 +3,7 @@
  * and TYPE for each name, its samples behind it.
  */
 #include "jobs/tally.h"
+#include "jobs/timetext.h"
 #include "links/api_internal.h"
 
 #include <inttypes.h>
@@ -298,6 +299,36 @@ static void add_api(struct evbuffer *text, const struct api *api)
                "Requests without a good key or right.", (json_int_t)refused);
 }
 
+static void add_site(struct evbuffer *text, const json_t *status)
+{
+    static const struct {
+        const char *member, *result;
+    } counts[] = {{"reloads", "taken"}, {"refused", "refused"}, {"failed", "failed"}};
+    const json_t *site = json_object_get(status, "site");
+    const char *result =
+        json_string_value(json_object_get(json_object_get(site, "lastRead"), "result"));
+    const char *loaded = json_string_value(json_object_get(site, "loaded"));
+    int64_t loaded_ms = 0;
+
+    if (!site || !result || !loaded || timetext_parse(&loaded_ms, loaded) < 0)
+        return;
+    add_single(text, "jobgate_config_generation", "gauge",
+               "Which site runs: 1 since the start, one more with each that took its place.",
+               json_integer_value(json_object_get(site, "generation")));
+    begin(text, "jobgate_config_reloads_total", "counter", "Reloads of the site by result.");
+    for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
+        evbuffer_add_printf(
+            text, "jobgate_config_reloads_total{result=\"%s\"} %" JSON_INTEGER_FORMAT "\n",
+            counts[i].result, json_integer_value(json_object_get(site, counts[i].member)));
+    add_single(text, "jobgate_config_last_reload_successful", "gauge",
+               "1 where the site was good when it was last read.", strcmp(result, "good") == 0);
+    begin(text, "jobgate_config_last_reload_success_timestamp_seconds", "gauge",
+          "When the site that runs took its place.");
+    evbuffer_add_printf(
+        text, "jobgate_config_last_reload_success_timestamp_seconds %" PRId64 ".%03d\n",
+        loaded_ms / 1000, (int)(loaded_ms % 1000));
+}
+
 static void add_all(struct evbuffer *text, const struct api *api, const json_t *status)
 {
     const struct api_settings *settings = &api->settings;
@@ -307,6 +338,7 @@ static void add_all(struct evbuffer *text, const struct api *api, const json_t *
                         JOBGATE_VERSION, label_of(settings->site->id).text);
     add_single(text, "jobgate_clock_trusted", "gauge", "1 once the time of day is trusted.",
                json_is_true(json_object_get(status, "clockTrusted")));
+    add_site(text, status);
     add_line_states(text, status);
     add_line_counters(text, settings->site, settings->tally);
     add_devices(text, status);

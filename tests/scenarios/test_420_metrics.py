@@ -2,6 +2,7 @@
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -75,6 +76,30 @@ def test_jobs_tasks_and_lines_are_counted(secure):
     assert found["jobgate_devices"]['state="online"'] == 2
     assert found["jobgate_store_records_total"][""] > 3
     assert found["jobgate_store_commit_seconds_count"][""] >= 1
+
+
+def test_reloads_are_counted_by_their_result(secure):
+    before = parse(read(secure))
+    assert before["jobgate_config_generation"][""] == 1
+    assert before["jobgate_config_last_reload_successful"][""] == 1
+    assert abs(time.time() - before["jobgate_config_last_reload_success_timestamp_seconds"][""]) < 3600
+    good = secure.config.read_text()
+    secure.config.write_text(good.replace("unit", "unitt"))
+    assert secure.api.ask("POST", "/jobgate/v1/reload")[0] == 400
+    bad = parse(read(secure))
+    assert bad["jobgate_config_last_reload_successful"][""] == 0
+    assert bad["jobgate_config_generation"][""] == 1
+    last = secure.api.get("/jobgate/v1/status")[2]["site"]["lastRead"]
+    assert last["result"] == "refused" and last["why"].startswith(f"{secure.config}:")
+    secure.config.write_text(good)
+    assert secure.api.ask("POST", "/jobgate/v1/reload")[0] == 200
+    until(lambda: parse(read(secure))["jobgate_config_generation"][""] == 2)
+    after = parse(read(secure))
+    assert after["jobgate_config_last_reload_successful"][""] == 1
+    assert after["jobgate_config_last_reload_success_timestamp_seconds"][""] > \
+        before["jobgate_config_last_reload_success_timestamp_seconds"][""]
+    assert after["jobgate_config_reloads_total"] == {
+        'result="taken"': 1, 'result="refused"': 1, 'result="failed"': 0}
 
 
 def test_histograms_rise_to_their_count(secure):
