@@ -115,7 +115,7 @@ void engine_free(struct engine *engine)
     free(engine->old_jobs);
     shelf_close(engine);
     polls_close(engine);
-    wear_close(engine);
+    absent_close(engine);
     reload_free(engine->reload);
     free(engine->devices);
     free(engine->lines);

@@ -362,7 +362,8 @@ static void take_patch_again(struct engine *engine, struct job *job)
 {
     struct task *task = &job->tasks[0];
 
-    if (job_is_over(job) || job->task_count == 0 || job->request->action.kind != ACTION_PATCH ||
+    if (job_is_over(job) || job->task_count == 0 || task->device == SITE_NONE ||
+        job->request->action.kind != ACTION_PATCH ||
         engine->devices[task->device].twin_number > job->safe_at)
         return;
     if (patch_take(engine, task) == 0)

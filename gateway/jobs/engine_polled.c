@@ -54,6 +54,13 @@ static size_t keep_polled(struct engine *engine, size_t device)
     return size;
 }
 
+void polled_keep_one(struct engine *engine, size_t device)
+{
+    if (engine->boot_id[0])
+        keep_polled(engine, device);
+    engine->devices[device].polled_moved = false;
+}
+
 void polled_moved(struct engine *engine, size_t device, struct moment now)
 {
     engine->devices[device].polled_moved = true;

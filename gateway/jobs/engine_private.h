@@ -29,8 +29,9 @@ struct job;
 
 struct task {
     struct job *job;
-    size_t device; /* SITE_NONE: it has ended, and a reload has removed its device since, */
-    char *gone;    /* whose id this was; else NULL */
+    size_t
+        device; /* SITE_NONE: the site has it no more; the task has ended, or does so at once */
+    char *gone; /* its id then; else NULL */
     enum task_state state;
     enum code code;
     unsigned attempts;
@@ -96,7 +97,6 @@ struct job {
     int64_t deadline_us; /* boot clock; MOMENT_NEVER until it starts */
     bool held;           /* after another boot: until the time is known */
     int64_t deadline_ms; /* held: the deadline on the wall clock; 0: not known */
-    size_t gone;         /* tasks of devices that the site has no more */
     uint64_t number;     /* of the record of its end */
     bool told;           /* everybody who shall know its end knows it */
     uint64_t shelved_at; /* the record that put it on the shelf; 0: it is not there */
@@ -182,10 +182,17 @@ struct line_state {
     bool cast_out;    /* a broadcast is at the line */
 };
 
-/* A device that is taken out of the site and comes back is as worn as before. */
+/* A device that is not in the site, and what it brings along when it is again. */
 struct absent {
     char *id;
+    struct twin twin;
+    json_t *file_tags; /* those on which the twin's stand, or NULL */
+    json_t *last_patch, *owed;
+    char *last_outcome;
+    uint64_t twin_number;
     struct wears wears;
+    char *line; /* where it was, with its unit; NULL: not known */
+    uint8_t unit;
 };
 
 /* An answer that is remembered for callers who repeat themselves. */
@@ -300,11 +307,11 @@ struct engine {
     int64_t first_ms;     /* wall time of the first start with this memory; 0: not known yet */
     struct job *recalled; /* the job that the last record was about */
     size_t recalled_task;
-    bool trusted;          /* the wall clock, when it was last told */
-    int64_t wear_shift_us; /* from the boot clock to the one that writes are counted by */
-    int64_t wear_at_us;    /* recalled of another boot: that clock, the last time */
-    int64_t wear_wall_ms;  /* ... and the wall clock then; 0: not known, or done with */
-    struct absent *absent; /* devices that the site does not have, and wrote to */
+    bool trusted;           /* the wall clock, when it was last told */
+    int64_t wear_shift_us;  /* from the boot clock to the one that writes are counted by */
+    int64_t wear_at_us;     /* recalled of another boot: that clock, the last time */
+    int64_t wear_wall_ms;   /* ... and the wall clock then; 0: not known, or done with */
+    struct absent **absent; /* by their ids */
     size_t absent_count;
     int64_t wear_looked_us; /* that clock at the last tick */
 };
@@ -473,12 +480,16 @@ bool wear_allows(struct engine *engine, const struct task *task, const struct fa
                  struct moment now, enum code *code, char *text, size_t size);
 void wear_recall(struct engine *engine, const struct record *record, const json_t *kept);
 void wear_resume(struct engine *engine, struct moment now);
-/* A device leaves the site, and comes back to it. */
-void wear_leave(struct engine *engine, const char *id, struct wears *wears);
-struct wears wear_return(struct engine *engine, const char *id);
-void wear_close(struct engine *engine);
 void wear_tick(struct engine *engine, struct moment now);
 json_t *wear_json(const struct engine *engine, size_t device); /* NULL: no such point */
+
+/* engine_absent.c */
+struct absent *absent_of(struct engine *engine, const char *id); /* found, or made */
+void absent_leave(struct engine *engine, size_t device); /* a device of the site that runs */
+/* What is kept of device `device` of a site to come, or a twin without anything. */
+void absent_return(struct engine *engine, const struct site *site, size_t device,
+                   struct device_state *state);
+void absent_close(struct engine *engine);
 
 /* engine_facts.c: what the engine knows beside a run, and its time-out. */
 struct facts facts_of(const struct engine *engine, const struct task *task, struct moment now);
@@ -532,6 +543,7 @@ bool seen_tell(struct engine *engine, const struct task *task);
 /* engine_polled.c */
 void polled_moved(struct engine *engine, size_t device, struct moment now);
 void polled_keep(struct engine *engine, struct moment now); /* what has moved */
+void polled_keep_one(struct engine *engine, size_t device);
 void polled_tick(struct engine *engine, struct moment now);
 int64_t polled_wake_us(const struct engine *engine);
 void polled_recall(struct engine *engine, size_t device, const json_t *kept);

@@ -183,8 +183,7 @@ static void move_devices(struct engine *engine, struct next *next, struct moment
         size_t from = next->reload->device_from[i];
 
         if (from == SITE_NONE) {
-            twin_init(&is->twin);
-            is->wears = wear_return(engine, next->site->devices[i].id);
+            absent_return(engine, next->site, i, is);
             forget_place(is, now);
             continue;
         }
@@ -206,7 +205,7 @@ static void move_devices(struct engine *engine, struct next *next, struct moment
         if (next->reload->device_to[i] != SITE_NONE)
             continue;
         drop_polls(&engine->devices[i]);
-        wear_leave(engine, old->devices[i].id, &engine->devices[i].wears);
+        absent_leave(engine, i);
         device_deinit(&engine->devices[i]);
     }
     free(engine->devices);
@@ -332,7 +331,7 @@ static void drop_poll_plans(struct engine *engine)
     free(engine->poll_plans);
 }
 
-static void tell_changes(struct engine *engine, const struct next *next)
+static void tell_changes(struct engine *engine, const struct next *next, struct moment now)
 {
     report_gateway(engine);
     for (size_t i = 0; i < engine->site->line_count; i++)
@@ -340,6 +339,8 @@ static void tell_changes(struct engine *engine, const struct next *next)
     for (size_t i = 0; i < engine->site->device_count; i++) {
         if (!is_unchanged(next, i))
             report_state(engine, i);
+        if (next->reload->device_from[i] == SITE_NONE && engine->devices[i].twin.reported)
+            reported_changed(engine, i, now);
     }
 }
 
@@ -363,7 +364,7 @@ int engine_reload(struct engine *engine, struct moment now)
     engine->site = next.site;
     keep_tags(engine);
     count_waiting(engine);
-    tell_changes(engine, &next);
+    tell_changes(engine, &next, now);
     engine->reload = NULL;
     reload_free(reload);
     return 0;

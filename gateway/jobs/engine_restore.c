@@ -27,6 +27,11 @@ static struct job *job_of(struct engine *engine, const char *id)
     return engine->recalled;
 }
 
+static bool is_of(const struct task *task, size_t device, const char *id)
+{
+    return task->device == device && (device != SITE_NONE || strcmp(task->gone, id) == 0);
+}
+
 /* Tasks are recalled in their order or nearly so: each search begins where the last one ended.
  */
 static struct task *task_of(struct engine *engine, const struct record *record)
@@ -35,10 +40,10 @@ static struct task *task_of(struct engine *engine, const struct record *record)
     size_t device =
         record->device_id ? site_device(engine->site, record->device_id) : SITE_NONE;
 
-    for (size_t i = 0; job && device != SITE_NONE && i < job->task_count; i++) {
+    for (size_t i = 0; job && record->device_id && i < job->task_count; i++) {
         size_t at = (engine->recalled_task + i) % job->task_count;
 
-        if (job->tasks[at].device == device) {
+        if (is_of(&job->tasks[at], device, record->device_id)) {
             engine->recalled_task = at + 1;
             return &job->tasks[at];
         }
@@ -58,6 +63,16 @@ static void recall_deadline(const struct engine *engine, struct job *job, const 
     }
     job->held = true; /* until hold_end() knows what the time is */
     job->deadline_ms = number(kept, "deadline");
+}
+
+/* The id of a device that the site has no more, for its task; else NULL. */
+static char *gone_of(size_t device, const char *id)
+{
+    char *copy = device == SITE_NONE ? strdup(id ? id : "?") : NULL;
+
+    if (device == SITE_NONE && !copy)
+        abort();
+    return copy;
 }
 
 static void recall_job(struct engine *engine, const struct record *record, const json_t *kept)
@@ -97,23 +112,15 @@ static void recall_job(struct engine *engine, const struct record *record, const
     }
     job->tasks = calloc(1, sizeof(*job->tasks));
     size_t device = site_device(engine->site, request->device_id);
-    if (!job->tasks || device == SITE_NONE)
-        return;
+    if (!job->tasks)
+        abort();
     job->task_count = job->counts[TASK_SCHEDULED] = 1;
     job->tasks[0] = (struct task){.job = job,
                                   .device = device,
+                                  .gone = gone_of(device, request->device_id),
                                   .created_ms = job->created_ms,
                                   .changed_ms = job->created_ms,
                                   .version = number(kept, "version")};
-}
-
-/* A device that the site no longer has ends its task here. */
-static void gone(struct engine *engine, struct job *job, const char *device)
-{
-    log_warning("job %s: device %s is no longer in the site", job->id, device);
-    job->counts[TASK_FAILED]++;
-    job->gone++;
-    (void)engine;
 }
 
 static void recall_tasks(struct engine *engine, struct job *job, const json_t *kept)
@@ -137,13 +144,10 @@ static void recall_tasks(struct engine *engine, struct job *job, const json_t *k
         const char *id = json_string_value(json_array_get(devices, i));
         size_t device = id ? site_device(engine->site, id) : SITE_NONE;
 
-        if (device == SITE_NONE) {
-            gone(engine, job, id ? id : "?");
-            continue;
-        }
         tasks[job->task_count++] =
             (struct task){.job = job,
                           .device = device,
+                          .gone = gone_of(device, id),
                           .place = (uint32_t)i,
                           .created_ms = number(kept, "created"),
                           .changed_ms = number(kept, "created"),
@@ -184,9 +188,10 @@ static void recall_outcome(struct engine *engine, const struct record *record,
     task->record = strdup(record->text);
     task->number = record->number;
 
-    struct device_state *device = &engine->devices[task->device];
-    free(device->last_outcome); /* they come in the order in which they ended */
-    device->last_outcome = strdup(record->text);
+    char **last = task->device != SITE_NONE ? &engine->devices[task->device].last_outcome
+                                            : &absent_of(engine, task->gone)->last_outcome;
+    free(*last); /* they come in the order in which they ended */
+    *last = strdup(record->text);
 }
 
 static void recall_status(struct engine *engine, struct job *job, const json_t *kept)
@@ -207,33 +212,55 @@ static void recall_status(struct engine *engine, struct job *job, const json_t *
     recall_deadline(engine, job, kept);
 }
 
-static void recall_twin(struct engine *engine, const struct record *record, const json_t *kept)
+static void recall_document(struct twin *twin, const json_t *kept)
 {
-    size_t index = site_device(engine->site, record->device_id);
-
-    if (index == SITE_NONE)
-        return;
-    struct device_state *state = &engine->devices[index];
-    const json_t *file_tags = json_object_get(kept, "fileTags");
-    struct twin *twin = &state->twin;
-
     twin_deinit(twin);
-    json_decref(state->last_patch);
     twin->desired = json_incref(json_object_get(kept, "desired"));
     twin->reported = json_incref(json_object_get(kept, "reported"));
     twin->tags = json_incref(json_object_get(kept, "tags"));
-    state->last_patch = json_incref(json_object_get(kept, "patch"));
-    json_decref(state->owed);
-    state->owed = json_incref(json_object_get(kept, "owed"));
     twin->desired_version = number(kept, "desiredVersion");
     twin->reported_version = number(kept, "reportedVersion");
     twin->tags_version = number(kept, "tagsVersion");
-    state->tags_moved =
-        file_tags && twin_follow_file(twin, file_tags, engine->site->devices[index].tags);
     twin->applied_version = number(kept, "applied");
     twin->hub_version = number(kept, "hubVersion");
     twin->hub_desired = json_incref(json_object_get(kept, "hubDesired"));
     twin->hub_acks = json_incref(json_object_get(kept, "hubAcks"));
+}
+
+static void replace(json_t **old, json_t *by)
+{
+    json_decref(*old);
+    *old = json_incref(by);
+}
+
+static void recall_absent(struct engine *engine, const struct record *record,
+                          const json_t *kept)
+{
+    struct absent *absent = absent_of(engine, record->device_id);
+
+    recall_document(&absent->twin, kept);
+    replace(&absent->file_tags, json_object_get(kept, "fileTags"));
+    replace(&absent->last_patch, json_object_get(kept, "patch"));
+    replace(&absent->owed, json_object_get(kept, "owed"));
+    absent->twin_number = record->number;
+}
+
+static void recall_twin(struct engine *engine, const struct record *record, const json_t *kept)
+{
+    size_t index = site_device(engine->site, record->device_id);
+
+    if (index == SITE_NONE) {
+        recall_absent(engine, record, kept);
+        return;
+    }
+    struct device_state *state = &engine->devices[index];
+    const json_t *file_tags = json_object_get(kept, "fileTags");
+
+    recall_document(&state->twin, kept);
+    state->tags_moved = file_tags && twin_follow_file(&state->twin, file_tags,
+                                                      engine->site->devices[index].tags);
+    replace(&state->last_patch, json_object_get(kept, "patch"));
+    replace(&state->owed, json_object_get(kept, "owed"));
     state->twin_number = record->number;
 }
 
@@ -345,11 +372,33 @@ void hold_end(struct engine *engine, struct job *job, struct moment now)
         engine->lines[i].wake_us = 0;
 }
 
+/* Its device was taken out of the site meanwhile: there is nothing that could go on. */
+static void resume_gone(struct engine *engine, struct task *task, struct moment now)
+{
+    bool begun = task->handed || task->journal;
+    bool ahead = now.trusted && !task->job->call && !job_is_due(task->job, now);
+    char text[300];
+
+    log_warning("job %s: device %s is no longer in the site", task->job->id, task->gone);
+    snprintf(text, sizeof(text),
+             "device %.128s was taken out of the site while the gateway was stopped%s",
+             task->gone,
+             begun   ? ", in the midst of this: nothing can tell how far it came"
+             : ahead ? ""
+                     : "; this had not begun, as far as it is on record");
+    task->maybe = false;
+    task_refuse(engine, task, begun ? CODE_OUTCOME_UNKNOWN : CODE_UNKNOWN_DEVICE, text, now);
+}
+
 static void resume_task(struct engine *engine, struct task *task, struct moment now)
 {
-    task_queue(engine, task);
-    if (task->handed || task->journal)
-        task_resume(engine, task, now);
+    if (task->device == SITE_NONE) {
+        resume_gone(engine, task, now);
+    } else {
+        task_queue(engine, task);
+        if (task->handed || task->journal)
+            task_resume(engine, task, now);
+    }
     free(task->handed);
     free(task->journal);
     task->handed = task->journal = NULL;

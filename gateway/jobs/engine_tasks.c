@@ -109,33 +109,43 @@ void report_outcome(struct engine *engine, const struct task *task)
         report->number = task->number;
 }
 
+static void note_outcome(struct engine *engine, const struct task *task)
+{
+    struct device_state *device = &engine->devices[task->device];
+
+    free(device->last_outcome);
+    device->last_outcome = strdup(task->record);
+    device->ended = task->number;
+    line_of(engine, task)->outcome = task->number;
+}
+
 /* The record first, so that nothing is told before it is safe: neither the outcome nor the
    acknowledgements in the reported document. */
 static void finish(struct engine *engine, struct task *task, enum task_state state,
                    struct said *said, bool reported, struct moment now)
 {
     struct job *job = task->job;
-    struct device_state *device = &engine->devices[task->device];
-    const char *id = engine->site->devices[task->device].id;
+    const char *id = task_device_id(engine, task);
+    bool here = task->device != SITE_NONE;
 
     task->ended_ms = now.wall_ms;
     task_move(task, state, now);
-    leave_device(engine, task);
+    if (here)
+        leave_device(engine, task);
     if (reported)
         keep_twin(engine, task->device);
     task->record = task_end_text(engine, task, said);
-    free(device->last_outcome);
-    device->last_outcome = strdup(task->record);
 
     bool untold = task_is_untold(engine, task);
-    uint64_t number =
+    task->number =
         engine_keep(engine, RECORD_OUTCOME, job->id, id, untold ? 0 : 1, strdup(task->record));
-    task->number = device->ended = number;
     engine->untold += untold;
-    line_of(engine, task)->outcome = number;
+    if (here)
+        note_outcome(engine, task);
     shelf_add_text(engine, task);
     if (job->call)
-        call_answer(engine, job, code_status(task->code), task->code, said->payload, number);
+        call_answer(engine, job, code_status(task->code), task->code, said->payload,
+                    task->number);
     else
         free(said->payload);
     free(said->writes);
@@ -159,7 +169,7 @@ void task_refuse(struct engine *engine, struct task *task, enum code code, const
     }
     struct said said = {.payload = error_body(code, text), .description = text};
     task->code = code;
-    if (task->job->request->action.kind == ACTION_PATCH)
+    if (task->job->request->action.kind == ACTION_PATCH && task->device != SITE_NONE)
         reported = patch_acknowledge(engine, task, text);
     finish(engine, task, code == CODE_CANCELED ? TASK_CANCELED : TASK_FAILED, &said, reported,
            now);

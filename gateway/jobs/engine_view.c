@@ -18,13 +18,12 @@ void view_put_time(json_t *object, const char *key, int64_t ms)
 
 static json_t *statistics_json(const struct job *job)
 {
-    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "deviceCount",
-                     (json_int_t)job->task_count + (json_int_t)job->gone, "failedCount",
-                     (json_int_t)job->counts[TASK_FAILED] +
-                         (json_int_t)job->counts[TASK_CANCELED],
-                     "succeededCount", (json_int_t)job->counts[TASK_COMPLETED], "runningCount",
-                     (json_int_t)job->counts[TASK_RUNNING], "pendingCount",
-                     (json_int_t)job->counts[TASK_SCHEDULED]);
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:I}", "deviceCount", (json_int_t)job->task_count, "failedCount",
+        (json_int_t)job->counts[TASK_FAILED] + (json_int_t)job->counts[TASK_CANCELED],
+        "succeededCount", (json_int_t)job->counts[TASK_COMPLETED], "runningCount",
+        (json_int_t)job->counts[TASK_RUNNING], "pendingCount",
+        (json_int_t)job->counts[TASK_SCHEDULED]);
 }
 
 static void put_message(json_t *object, const struct engine *engine, const struct job *job)

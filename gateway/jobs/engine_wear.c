@@ -88,56 +88,15 @@ void wear_recall(struct engine *engine, const struct record *record, const json_
     struct wears wears = {0};
     if (wears_recall(&wears, json_object_get(kept, "points")) < 0)
         abort();
-    if (device == SITE_NONE) {
-        wear_leave(engine, record->device_id, &wears);
+    struct wears *to = device != SITE_NONE ? &engine->devices[device].wears
+                       : record->device_id ? &absent_of(engine, record->device_id)->wears
+                                           : NULL;
+    if (!to) {
+        wears_deinit(&wears);
         return;
     }
-    wears_deinit(&engine->devices[device].wears);
-    engine->devices[device].wears = wears;
-}
-
-void wear_leave(struct engine *engine, const char *id, struct wears *wears)
-{
-    struct wears before = wear_return(engine, id);
-    struct absent *grown = engine->absent;
-
-    wears_deinit(&before);
-    if (id && wears->count > 0)
-        grown = reallocarray(grown, engine->absent_count + 1, sizeof(*grown));
-    if (!grown || !id || wears->count == 0) {
-        wears_deinit(wears);
-        return;
-    }
-    engine->absent = grown;
-    grown[engine->absent_count] = (struct absent){.id = strdup(id), .wears = *wears};
-    if (grown[engine->absent_count].id)
-        engine->absent_count++;
-    else
-        wears_deinit(wears);
-    *wears = (struct wears){0};
-}
-
-struct wears wear_return(struct engine *engine, const char *id)
-{
-    for (size_t i = 0; id && i < engine->absent_count; i++) {
-        struct absent found = engine->absent[i];
-
-        if (strcmp(found.id, id) != 0)
-            continue;
-        free(found.id);
-        engine->absent[i] = engine->absent[--engine->absent_count];
-        return found.wears;
-    }
-    return (struct wears){0};
-}
-
-void wear_close(struct engine *engine)
-{
-    for (size_t i = 0; i < engine->absent_count; i++) {
-        free(engine->absent[i].id);
-        wears_deinit(&engine->absent[i].wears);
-    }
-    free(engine->absent);
+    wears_deinit(to);
+    *to = wears;
 }
 
 /* As long as nobody knows how long the machine was off, it was off for no time. */

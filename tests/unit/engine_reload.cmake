@@ -1,1 +1,2 @@
 engine_test(engine_reload)
+engine_test(engine_absent)
