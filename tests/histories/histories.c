@@ -1,17 +1,17 @@
 /*
  * Histories: the engine in a simulated world, driven by a seed: jobs, calls, patches, cancels,
  * redeliveries, dead devices, lost answers, others' hands on a device, lines that go down,
- * clocks that jump, and power that goes at any moment. In some a job over the line begins with
- * a broadcast, in some the point wears. What was not safe in the store is gone then; the frame
- * on the wire was obeyed or not. The broker comes and goes, and what it has not acknowledged is
- * told again.
+ * clocks that jump, sites that change, by a reload or while the gateway is off, and power that
+ * goes at any moment. In some a job over the line begins with a broadcast, in some the point
+ * wears. What was not safe in the store is gone then; the frame on the wire was obeyed or not.
+ * The broker comes and goes, and what it has not acknowledged is told again.
  *
  * After each history the outcomes are compared with what the devices saw. A seed that fails
  * ends the program and prints its story: the same seed tells the same story again.
  *
  *     histories [--seeds N] [--first SEED] [--story]
  */
-#include "fixture_engine.h"
+#include "sites.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +54,8 @@ struct history {
     struct asked jobs[JOBS_MOST];
     size_t job_count;
     struct link link;
+    struct sites sites;
+    bool left_on[DEVICES_MOST];       /* its pulse ended in doubt with its device */
     uint64_t number;                  /* of the last end that arrived for the first time */
     int64_t foreign_us[DEVICES_MOST]; /* when somebody else moved its setpoint last */
     int64_t cut_us;                   /* when the power went last */
@@ -69,7 +71,7 @@ struct history {
 static struct history *playing; /* for tell_unfinished() */
 
 struct counts {
-    unsigned long histories, cuts, tasks, unknown, completed, again;
+    unsigned long histories, cuts, sites, tasks, unknown, gone, completed, again;
 };
 
 /* splitmix64 (public domain, S. Vigna) */
@@ -367,6 +369,15 @@ static void ask(struct history *history)
     submit(history, asked);
 }
 
+static void change_site(struct history *history)
+{
+    char text[200];
+
+    sites_change(&history->sites, draw(history, UINT64_MAX));
+    sites_tell(&history->sites, text, sizeof(text));
+    tell(history, "another site: %s", text);
+}
+
 static void cut(struct history *history)
 {
     bool obeyed = draw(history, 2);
@@ -385,7 +396,9 @@ static void cut(struct history *history)
         history->world.other_boot = !history->world.other_boot;
         history->rebooted = true;
     }
-    world_cut(&history->world, obeyed);
+    if (draw(history, 4) == 0)
+        change_site(history);
+    sites_cut(&history->sites, obeyed);
     history->cuts++;
     /* The broker delivers again what was not acknowledged, and at times what was. */
     for (size_t i = 0; i < history->job_count; i++) {
@@ -410,7 +423,7 @@ static void event(struct history *history)
     struct world_device *device = &world->devices[draw(history, history->devices)];
     struct asked *asked;
 
-    switch (draw(history, 17)) {
+    switch (draw(history, 19)) {
     case 0:
     case 1:
         ask(history);
@@ -465,6 +478,11 @@ static void event(struct history *history)
     case 13:
         jump(history);
         return;
+    case 14:
+    case 15:
+        change_site(history);
+        sites_reload(&history->sites);
+        return;
     default:
         return;
     }
@@ -491,12 +509,34 @@ static bool has_newer(const struct history *history, const struct asked *asked)
     return false;
 }
 
+/* Its devices are those that the site had when it was accepted. */
+static bool is_member(const struct history *history, const struct asked *asked, size_t device)
+{
+    const struct world *world = &history->world;
+    char name[40];
+
+    snprintf(name, sizeof(name), "\"%s\"", world->devices[device].id);
+    for (size_t i = world->log_count; i-- > 0;) {
+        if (world->log[i]->kind == RECORD_TASKS &&
+            strcmp(world->log[i]->job_id, asked->id) == 0)
+            return strstr(world->log[i]->text, name);
+    }
+    return true;
+}
+
 static void judge(struct history *history, const struct asked *asked, size_t device,
                   struct counts *counts)
 {
     const char *told = asked->told[device];
     unsigned obeyed = asked->obeyed[device];
 
+    if (!is_member(history, asked, device)) {
+        /* What is sent to all is heard by whom the site does not have, too. */
+        bool heard = history->world.fixture.points[WORLD_SETPOINT].broadcast;
+        if (told || (obeyed > 0 && !heard))
+            wrong(history, "it is no matter of this device", asked->id, device);
+        return;
+    }
     if (!told) {
         wrong(history, "an accepted task has no outcome", asked->id, device);
         return;
@@ -524,6 +564,12 @@ static void judge(struct history *history, const struct asked *asked, size_t dev
         wrong(history, "it was overridden by nobody", asked->id, device);
     if (strstr(told, "\"Superseded\"") && !has_newer(history, asked))
         wrong(history, "it was superseded by nothing", asked->id, device);
+    bool gone = strstr(told, "\"UnknownDevice\"");
+    counts->gone += gone;
+    if (gone && obeyed > 0 && (trigger || !strstr(told, "on record")))
+        wrong(history, "it is said to have gone before it began, and was obeyed", asked->id,
+              device);
+    history->left_on[device] |= unknown && strstr(told, "in the midst of this");
     if (trigger && obeyed == 1 && strstr(told, "\"not_sent\""))
         wrong(history, "it is said not to have been sent, and was obeyed", asked->id, device);
 }
@@ -564,6 +610,19 @@ static void lose_memory(struct history *history)
     }
 }
 
+/* What is owed to a device is paid when it is there. */
+static void bring_all_back(struct history *history)
+{
+    sites_whole(&history->sites);
+    sites_reload(&history->sites);
+    tell(history, "all devices are in the site");
+    for (int i = 0; !sites_settle(&history->sites); i++) {
+        if (i == 100000)
+            wrong(history, "a reload waits for ever", "-", 0);
+        world_run(&history->world, 20000);
+    }
+}
+
 static void play(uint64_t seed, bool aloud, struct counts *counts)
 {
     struct history *history = calloc(1, sizeof(*history));
@@ -583,6 +642,7 @@ static void play(uint64_t seed, bool aloud, struct counts *counts)
     history->foreign = FOREIGN_FIRST;
     make_method(history);
     make_point(history);
+    sites_init(&history->sites, &history->world);
     for (size_t i = 0; i < history->devices; i++)
         history->world.devices[i].reboot_us = (int64_t)draw(history, SECONDS);
     world_open(&history->world);
@@ -590,9 +650,12 @@ static void play(uint64_t seed, bool aloud, struct counts *counts)
         world_run(&history->world, (int64_t)(draw(history, 3) == 0 ? draw(history, SECONDS)
                                                                    : draw(history, 60000)));
         event(history);
+        if (history->sites.next && sites_settle(&history->sites))
+            tell(history, "it runs");
         link_run(history, (size_t)draw(history, 8));
     }
     revive(history);
+    bring_all_back(history);
     history->link.away = false;
     for (size_t i = 0; i < history->job_count; i++) {
         if (!history->jobs[i].safe) /* the broker delivers until it is acknowledged */
@@ -608,7 +671,7 @@ static void play(uint64_t seed, bool aloud, struct counts *counts)
     }
     for (size_t i = 0; i < history->devices; i++) {
         /* Its task may be over: what a device owes that died in the middle is paid later. */
-        if (history->world.devices[i].mode == PULSE_VALUE)
+        if (history->world.devices[i].mode == PULSE_VALUE && !history->left_on[i])
             wrong(history, "a pulse was left on", "-", i);
         /* What a restore owes goes beyond the limit. */
         uint32_t most = history->world.fixture.points[WORLD_SETPOINT].max_writes_per_day;
@@ -619,6 +682,7 @@ static void play(uint64_t seed, bool aloud, struct counts *counts)
     lose_memory(history);
     counts->histories++;
     counts->cuts += history->cuts;
+    counts->sites += history->sites.taken;
     counts->again += history->again;
     for (size_t i = 0; i < history->job_count; i++) {
         for (size_t device = 0; device < DEVICES_MOST; device++) {
@@ -628,7 +692,10 @@ static void play(uint64_t seed, bool aloud, struct counts *counts)
         free(history->jobs[i].share);
     }
     link_cut(&history->link);
+    struct copy *runs = history->sites.runs;
+    sites_deinit(&history->sites);
     world_deinit(&history->world);
+    copy_free(runs);
     if (!aloud)
         fclose(history->story);
     free(history->text);
@@ -662,9 +729,10 @@ int main(int argc, char **argv)
     atexit(tell_unfinished);
     for (uint64_t seed = first; seed < first + seeds; seed++)
         play(seed, aloud, &counts);
-    printf("%lu histories, %lu cuts of power, %lu tasks: %lu completed, %lu unknown; "
-           "%lu ends told again\n",
-           counts.histories, counts.cuts, counts.tasks, counts.completed, counts.unknown,
-           counts.again);
+    printf(
+        "%lu histories, %lu cuts of power, %lu sites, %lu tasks: %lu completed, %lu unknown, "
+        "%lu gone; %lu ends told again\n",
+        counts.histories, counts.cuts, counts.sites, counts.tasks, counts.completed,
+        counts.unknown, counts.gone, counts.again);
     return 0;
 }

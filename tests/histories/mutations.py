@@ -49,6 +49,11 @@ MUTATIONS = [
          "run->stopping = false;\n    run->stop = *stop;")]),
     ("a job that is delivered again runs again", [
         ("gateway/jobs/engine_accept.c", "    if (known) {", "    if (known && !job_is_over(known)) {")]),
+    ("what is owed to a device is forgotten when it leaves the site", [
+        ("gateway/jobs/engine_absent.c", "state->owed = absent->owed;", "state->owed = NULL;")]),
+    ("a device that comes back may be written to as if it were new", [
+        ("gateway/jobs/engine_absent.c", "state->wears = absent->wears;",
+         "state->wears = (struct wears){0};")]),
     ("an outcome is not told again after a restart", [
         ("gateway/jobs/engine_told.c", "engine->untold += count_of(engine, job);",
          "engine->untold += 0;")]),

@@ -374,6 +374,9 @@ void world_cut(struct world *world, bool obeyed)
 {
     cut_lines(world, obeyed);
     engine_free(world->engine);
+    if (world->site_after)
+        world->site = world->site_after;
+    world->site_after = NULL;
     world->boots++;
     world->safe += world->cut_keeps;
     while (world->log_count > 0 && world->log[world->log_count - 1]->number > world->safe)

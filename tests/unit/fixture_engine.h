@@ -67,8 +67,9 @@ struct world {
     size_t log_count, log_size;
     unsigned boots;
     uint64_t cut_keeps; /* world_cut(): of what was given, so much was safe and not yet said */
-    bool asks_itself;   /* world_cut(): the test asks for what is untold */
-    bool other_boot;    /* world_cut(): the machine was started again, not only the gateway */
+    struct site *site_after; /* world_cut(): the one that comes back, once; NULL: the same */
+    bool asks_itself;        /* world_cut(): the test asks for what is untold */
+    bool other_boot; /* world_cut(): the machine was started again, not only the gateway */
     void (*report)(struct world *world, const struct report *report); /* sees each, or NULL */
     void (*keeps)(struct world *world, const struct record *record);  /* sees each, or NULL */
     void (*obeyed)(struct world *world, size_t device, const struct operation *operation);

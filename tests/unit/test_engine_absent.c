@@ -58,7 +58,7 @@ static void restart(struct copy *next)
 
     copy_sort(next);
     runs = NULL;
-    world.site = &next->site;
+    world.site_after = &next->site;
     world_cut(&world, false);
     copy_free(old);
     runs = next;
