@@ -316,9 +316,13 @@ static void a_record_of_an_unknown_job_harms_nobody(void **state)
     struct store *store = open_at(folder);
 
     (void)state;
-    keep(store, 1, RECORD_OUTCOME, "never", "r1", "o1");
-    keep(store, 2, RECORD_JOB, "night", NULL, "{}");
-    assert_true(is_safe_within(store, 2, 5000));
+    keep(store, 1, RECORD_HANDED, "never", "r1", "h1");
+    keep(store, 2, RECORD_INTENT, "never", "r2", "i2");
+    keep(store, 3, RECORD_DONE, "never", "r3", "d3");
+    keep(store, 4, RECORD_OUTCOME, "never", "r4", "o4");
+    keep(store, 5, RECORD_TOLD, "never", "r4", NULL);
+    keep(store, 6, RECORD_JOB, "night", NULL, "{}");
+    assert_true(is_safe_within(store, 6, 5000));
     store_free(store);
     assert_recalled(folder, "1 night - {}\n");
     folder_free(folder);
