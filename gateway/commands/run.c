@@ -6,6 +6,7 @@
 #include "site/problems.h"
 
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,6 +130,14 @@ static void keep_to_ourselves(void)
     umask(027);
 }
 
+/* What is freed is joined with what is free beside it at once. Else it lies in small pieces
+   until something large is asked for (an operation is), which then pays for joining them all,
+   and the holes of a large job stay. */
+static void keep_memory_whole(void)
+{
+    mallopt(M_MXFAST, 0);
+}
+
 int command_run(int argc, char **argv)
 {
     struct run_options options = {0};
@@ -139,6 +148,7 @@ int command_run(int argc, char **argv)
     if (stop)
         return stop - 1;
     keep_to_ourselves();
+    keep_memory_whole();
     log_open(options.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
     int r = site_load(&site, &options.source, &problems);
     if (r == 0)
