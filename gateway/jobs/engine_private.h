@@ -115,35 +115,38 @@ struct poll_state {
 };
 
 struct device_state {
+    /* What every look at the line's devices asks, close together (64 bytes). */
     struct task *running;
     struct task *first; /* queue */
     bool out;           /* an operation of it is at the line */
     bool held;          /* a reload changes it: nothing begins here until that is done */
-    bool probed;        /* ... which may well end in a time-out */
-    uint64_t served;    /* rising number of its last operation */
-    int64_t heard_us;   /* INT64_MIN: never */
+    bool probed;        /* what is out may well end in a time-out */
+    enum health health;
+    uint64_t served;  /* rising number of its last operation */
+    uint64_t ended;   /* of its last outcome's record; until that is safe, nothing else
+                         begins here */
+    char *claimed_by; /* another living gateway, or NULL */
+    json_t *owed;     /* points to be written back: {NAME: {words, since, jobId}}, or NULL */
+    struct poll_state *polls; /* one a block of its profile's poll plan; NULL: not polled */
+
+    int64_t heard_us; /* INT64_MIN: never */
     int64_t heard_ms;
     unsigned silent;    /* answers missing in a row */
     int64_t timeout_us; /* of its last operation */
     struct device_health learned;
-    struct poll_state *polls; /* one a block of its profile's poll plan; NULL: not polled */
     uint16_t
         *words;    /* what was told last: the plan's words, then for each item if it is known */
     size_t polled; /* the block that is out */
-    bool polled_moved; /* since polled values were kept last */
-    bool tags_moved;   /* by the file, and not kept yet */
-    bool polling;      /* ... or was last; else it was a probe */
-    enum health health;
-    char *claimed_by;     /* another living gateway, or NULL */
+    bool polled_moved;    /* since polled values were kept last */
+    bool tags_moved;      /* by the file, and not kept yet */
+    bool polling;         /* ... or was last; else it was a probe */
     uint64_t claim_round; /* when that was heard last */
     int64_t since_ms;
     char *last_outcome; /* JSON text, or NULL */
-    uint64_t ended;     /* number of its record; until it is safe, nothing else begins here */
     struct twin twin;
-    uint64_t twin_number; /* recalled: of the record that told the twin */
-    json_t *last_patch;   /* the last desired patch taken from the broker */
-    json_t *owed;    /* points to be written back: {NAME: {words, since, jobId}}, or NULL */
-    int64_t owed_us; /* when that is tried next */
+    uint64_t twin_number;  /* recalled: of the record that told the twin */
+    json_t *last_patch;    /* the last desired patch taken from the broker */
+    int64_t owed_us;       /* when the next point is tried to be written back */
     int64_t owed_pause_us; /* since it failed last; 0: it has not */
     size_t paying;         /* the point that was written back last */
     bool pays;             /* the operation of its own that is out does that */
