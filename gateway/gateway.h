@@ -22,6 +22,8 @@ struct gateway_settings {
     /* Answers of requests that came by gateway_request(), and changes of a line's state. */
     void (*report)(void *ctx, const struct report *report);
     void (*line_state)(void *ctx, size_t line, bool up, const char *why);
+    /* What the wire said, each time; or NULL. */
+    void (*answer)(void *ctx, size_t device, const struct answer *answer);
     void *ctx;
 };
 

@@ -92,6 +92,8 @@ static bool take_answers(struct gateway *gateway, struct gateway_line *line)
         size_t device = engine_device_of(gateway->engine, line->index, work);
         recorder_keep(gateway->recorder, device, gateway->site->devices[device].id,
                       &work->answer, clock_wall_ms());
+        if (gateway->settings.answer)
+            gateway->settings.answer(gateway->settings.ctx, device, &work->answer);
         engine_answer(gateway->engine, line->index, work, gateway_now(gateway));
     }
     return some;

@@ -19,6 +19,7 @@ static const struct command commands[] = {
     {"sim", command_sim, "play every device of the site"},
     {"plan", command_plan, "the frames that a call would send"},
     {"scan", command_scan, "who answers on a line, and at which settings"},
+    {"report", command_report, "every device, every point, what answered"},
     {"devices", command_devices, "the devices and their state"},
     {"read", command_read, "read points of a device"},
     {"write", command_write, "write points of a device"},

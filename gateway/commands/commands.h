@@ -17,6 +17,7 @@ int command_check(int argc, char **argv);
 int command_sim(int argc, char **argv);
 int command_plan(int argc, char **argv);
 int command_scan(int argc, char **argv);
+int command_report(int argc, char **argv);
 int command_devices(int argc, char **argv);
 int command_read(int argc, char **argv);
 int command_write(int argc, char **argv);

@@ -8,7 +8,7 @@ import pytest
 from small import Small
 from world import ROOM, devices, rtu, tcp
 
-COMMANDS = ["run", "check", "sim", "plan", "scan", "devices", "read", "write", "call", "job"]
+COMMANDS = ["run", "check", "sim", "plan", "scan", "report", "devices", "read", "write", "call", "job"]
 
 
 @pytest.fixture(scope="module")

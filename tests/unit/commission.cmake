@@ -1,2 +1,3 @@
 unit_test(scan jobgate_commands)
 unit_test(scan_wish jobgate_commands)
+unit_test(survey jobgate_commands)
