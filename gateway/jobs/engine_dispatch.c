@@ -60,6 +60,16 @@ static bool repeats_urgently(const struct engine *engine, const struct task *tas
            engine->devices[task->device].health == HEALTH_ONLINE;
 }
 
+/* A call waits behind a task that has begun there: what is left of it is the call's own time.
+   But not for a device that is starting anew, which would take the line from all. */
+static bool holds_up_a_call(const struct engine *engine, const struct task *task)
+{
+    const struct device_state *state = &engine->devices[task->device];
+
+    return state->running == task && task->run->phase != PHASE_EXPECT && state->first &&
+           state->first->job->call && state->health == HEALTH_ONLINE;
+}
+
 static enum rank rank_of(const struct engine *engine, const struct task *task)
 {
     const struct device_state *state = &engine->devices[task->device];
@@ -68,7 +78,7 @@ static enum rank rank_of(const struct engine *engine, const struct task *task)
         return RANK_DEAD;
     if (task->run && run_is_repeat(task->run))
         return repeats_urgently(engine, task) ? RANK_URGENT : RANK_REPEAT;
-    if (task->job->call)
+    if (task->job->call || holds_up_a_call(engine, task))
         return RANK_URGENT;
     if (task->run && (run_is_readback(task->run) || task->run->phase == PHASE_EXPECT))
         return RANK_READBACK;

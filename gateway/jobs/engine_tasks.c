@@ -117,6 +117,8 @@ static void note_outcome(struct engine *engine, const struct task *task)
     device->last_outcome = strdup(task->record);
     device->ended = task->number;
     line_of(engine, task)->outcome = task->number;
+    if (device->first && device->first->job->call)
+        engine_hurry(engine); /* it begins when this is safe */
 }
 
 /* The record first, so that nothing is told before it is safe: neither the outcome nor the

@@ -131,6 +131,21 @@ static void a_call_goes_before_a_job(void **state)
     fail();
 }
 
+/* The job has written there, and reads back when all others are written. */
+static void a_call_behind_a_begun_task_waits_for_that_one_only(void **state)
+{
+    (void)state;
+    open_write();
+    world_go(&world, "j", "*");
+    world_run(&world, 6 * world.takes_us);
+    size_t begun = world.order[0];
+    assert_int_equal(world.devices[begun].writes, 1);
+    world_call(&world, world.devices[begun].id);
+    world_run(&world, 9 * world.takes_us);
+    assert_int_equal(world_count(&world, REPORT_ANSWER, NULL, NULL), 2); /* the job's too */
+    assert_true(world_count(&world, REPORT_OUTCOME, "j", NULL) < 31);
+}
+
 /* A frame was missed: what the caller then waits for is not the whole job. */
 static void the_second_try_of_a_call_goes_before_a_job(void **state)
 {
@@ -354,6 +369,7 @@ int main(void)
         TEST(the_only_try_of_a_device_that_answered_lasts_the_whole_time_out),
         TEST(a_dead_device_comes_last_in_the_next_job),
         TEST(a_call_goes_before_a_job),
+        TEST(a_call_behind_a_begun_task_waits_for_that_one_only),
         TEST(the_second_try_of_a_call_goes_before_a_job),
         TEST(writes_go_before_the_verification_of_others),
         TEST(verification_goes_before_polls),
