@@ -26,6 +26,8 @@ SANITIZERS = {
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
 }
 CPUS = os.cpu_count() or 2
+SCENARIO_S = 1800  # for a file; some 100 where the machine does nothing else
+SLOW_MACHINE = 5  # times ctest's own limits, which are meant for a program that has a processor
 
 
 class Count:
@@ -128,7 +130,7 @@ def unit_tests(count, trees, word, long):
     env = {**SANITIZERS, "CMOCKA_MESSAGE_OUTPUT": "TAP",
            "JOBGATE_UNPLUGS": "1000" if long else "50"}
     with concurrent.futures.ThreadPoolExecutor(CPUS) as pool:
-        ends = pool.map(lambda item: run(item[2], item[4], env, item[3]), work)
+        ends = pool.map(lambda item: run(item[2], SLOW_MACHINE * item[4], env, item[3]), work)
         for (name, tree, *_), (status, text) in zip(work, ends):
             for test, failure in read_tap(name, tree, status, text):
                 count.add(test, failure)
@@ -151,7 +153,7 @@ def scenario(path, word, program, folder, everything):
                f"--junit-xml={xml_file}", "--tb=short", *(["-k", word] if word else [])]
     env = {**SANITIZERS, "JOBGATE": str(program), "PYTHONDONTWRITEBYTECODE": "1",
            "JOBGATE_ALL": "1" if everything else ""}
-    status, text = run(command, 400, env)
+    status, text = run(command, SCENARIO_S, env)
     return path, status, text, xml_file
 
 

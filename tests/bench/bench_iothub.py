@@ -33,13 +33,13 @@ def threads(pid):
 
 def measure(world, count, per_s):
     from hub import Hub, iothub_group
-    from world import ROOM, devices, free_port, rtu, until
+    from world import LEARNED, ROOM, devices, free_port, rtu, until
     hub = Hub(world.tls(), free_port())
     world._ends.callback(hub.close)
     half = count // 2
     hub.add(*(f"{line}-{number:03}" for line in "ab" for number in range(1, half + 1)))
     count = 2 * half
-    lines = [rtu("a"), rtu("b")]
+    lines = [rtu("a", more=LEARNED), rtu("b", more=LEARNED)]
     groups = [devices(f"{line}-###", line, f"1-{half}") for line in "ab"]
     sites = {name: world.site(lines, groups, [ROOM], group, name=name) for name, group in (
         ("without", ""), ("with", iothub_group(hub, world.folder, f"connect_per_s = {per_s};")))}

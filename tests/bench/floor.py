@@ -128,10 +128,11 @@ class Floor:
         self.jobs = 0
 
     def __enter__(self):
-        from world import World, devices, rtu, tcp
+        from world import LEARNED, World, devices, rtu, tcp
         self.world = World().__enter__()
         self.broker = self.world.broker()
-        lines = [tcp(name, 1) if self.tcp else rtu(name, baud=self.baud, more=self.line_more)
+        more = f"{LEARNED} {self.line_more}"
+        lines = [tcp(name, 1, more=more) if self.tcp else rtu(name, baud=self.baud, more=more)
                  for name in self.names]
         self.config = self.world.site(
             lines, [devices(f"{name}-##", name, f"1-{self.units}", "bench")

@@ -296,7 +296,7 @@ def judged(_):
 
 def first_byte(runs):
     """From publishing to the first byte on an idle line: a pty of our own tells when."""
-    from world import World, devices, rtu
+    from world import LEARNED, World, devices, rtu
     master, slave = os.openpty()
     tty.setraw(master)
     tty.setraw(slave)
@@ -314,7 +314,7 @@ def first_byte(runs):
 
     with World() as world:
         broker = world.broker()
-        config = world.site([rtu("line0", port=os.ttyname(slave), mode="8N2")],
+        config = world.site([rtu("line0", port=os.ttyname(slave), mode="8N2", more=LEARNED)],
                             [devices("room-#", "line0", "1-1", "bench")], [profile()], broker)
         threading.Thread(target=answer, daemon=True).start()
         world.gateway(config)

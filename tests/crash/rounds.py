@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scenarios"))
 
-from world import ROOM, devices, rtu, until  # noqa: E402
+from world import KILLED, ROOM, devices, rtu, until  # noqa: E402
 
 COUNT = 6
 IDS = [f"room-{number}" for number in range(1, COUNT + 1)]
@@ -83,9 +83,9 @@ class Floor:
             room = {"holding": {"100": 210, "101": 0, "199": 0}, "input": {"10": 1},
                     "coil": {OCCUPIED: 0}}
             self.players = world.slaves({str(unit): room for unit in range(1, COUNT + 1)})
-            line = rtu("floor3", self.players.port, baud=115200, more="timeout_ms = 1000; timeout_min_ms = 300;")
+            line = rtu("floor3", self.players.port, baud=115200, more=KILLED)
         else:
-            line = rtu("floor3", baud=115200, more="timeout_ms = 1000; timeout_min_ms = 300;")
+            line = rtu("floor3", baud=115200, more=KILLED)
         self.config = world.site([line], [devices("room-#", "floor3", f"1-{COUNT}")], [ROOM],
                                  self.broker)
         if not independent:

@@ -1,11 +1,13 @@
 """kill -9 at each named point between request and report, seen by pymodbus as independent devices."""
+import contextlib
+import http.client
 import os
-import subprocess
+import signal
 
 import pytest
 
 from rounds import Floor, command, comfort, ring, twin
-from world import ROOT, World
+from world import ROOT, World, until
 
 SHIM = ROOT / "build" / "tests" / "crash" / "kill_at.so"
 POINTS = ("before-commit", "after-commit", "before-frame", "after-frame", "in-answer",
@@ -28,13 +30,22 @@ def killed_at(floor, kind, number, point, time):
     floor.begin(env={"LD_PRELOAD": str(SHIM), "KILL_AT": str(armed), "ASAN_OPTIONS": sanitizers})
     armed.write_text(f"{point} {time}\n")
     floor.backend.submit(f"job-{number}", **kind(number))
-    try:
-        reached = floor.gateway.child.wait(4) == -9
-    except subprocess.TimeoutExpired:  # it did not come there so often
-        reached = False
+    until(lambda: not floor.gateway.is_running() or is_idle(floor, number), what="its end")
+    reached = not floor.gateway.is_running()
+    if not reached:  # it did not come there so often
         floor.kill()
+    assert floor.gateway.child.wait() == -signal.SIGKILL
     armed.unlink()
     return reached
+
+
+def is_idle(floor, number):
+    """The job is over, told and kept."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        api = floor.world.api(floor.gateway)
+        status = api.get("/jobgate/v1/status")[2]
+        return api.job(f"job-{number}").get("status") == "completed" and \
+            status["outbox"]["untold"] == 0 and status["store"]["waiting"] == 0
 
 
 @pytest.mark.parametrize("kind", [command, comfort, ring, twin])

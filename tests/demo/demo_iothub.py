@@ -17,10 +17,10 @@ import sys
 import demo
 from demo import DEAD, REFUSES, ROOT, colour, say
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
-def copy_site(folder, group):
+def copy_site(folder, group, patient):
     """conf/demo with the hub in the broker's place."""
     site = folder / "site"
     shutil.copytree(ROOT / "conf" / "demo", site)
@@ -29,7 +29,7 @@ def copy_site(folder, group):
     assert count == 1, "conf/demo/jobgate.conf has no broker"
     for key, value in (("state", folder / "state"), ("socket", folder / "jobgate.sock")):
         text = re.sub(rf'\b{key} = "[^"]*"', f'{key} = "{value}"', text)
-    config.write_text(text)
+    config.write_text(demo.wait_longer(text) if patient else text)
     return config
 
 
@@ -63,19 +63,19 @@ def compare(hub, before, after, reboot, setpoint):
     return wrong + [f"the hub's rules were broken: {text}" for text in hub.violations]
 
 
-def run(world):
+def run(world, patient):
     from hub import Hub, iothub_group
     from world import free_port, until
     hub = Hub(world.tls(), free_port())
     world._ends.callback(hub.close)
     group = iothub_group(hub, world.folder, f"connect_per_s = 50; method_timeout_s = {PATIENCE_S};")
-    config = copy_site(world.folder, group)
+    config = copy_site(world.folder, group, patient)
     say(f"building 43 as devices of a hub; {DEAD} is dead, {REFUSES} refuses every request")
     sim = world.sim(config, "--dead", DEAD, "--exception", f"{REFUSES}=2")
     before = sim.dump()
     hub.add(*before["devices"])
     gateway = world.gateway(config, "--lines", sim.lines, socket_path=world.folder / "jobgate.sock")
-    until(lambda: len(hub.connected()) == len(before["devices"]), 30, "all devices are connected")
+    until(lambda: len(hub.connected()) == len(before["devices"]), PATIENCE_S, "all devices are connected")
     say(f"{len(hub.connected())} devices are connected to the hub, each by its own key")
     floor = sorted(name for name in before["devices"] if name.startswith("floor3-"))
 
@@ -108,12 +108,14 @@ def run(world):
 def main():
     parser = argparse.ArgumentParser(usage="./dev demo --iothub")
     parser.add_argument("--program", type=pathlib.Path, default=ROOT / "build" / "jobgate")
-    os.environ["JOBGATE"] = str(parser.parse_args().program.resolve())
+    parser.add_argument("--patient", action="store_true", help="wait long for each answer")
+    wanted = parser.parse_args()
+    os.environ["JOBGATE"] = str(wanted.program.resolve())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the world is cleaned up
     from world import World  # reads JOBGATE
     with World() as world:
         try:
-            return run(world)
+            return run(world, wanted.patient)
         except (AssertionError, KeyboardInterrupt) as trouble:
             say(f"demo: {trouble or 'interrupted'}\n{world.logs()}")
             return 1

@@ -69,7 +69,7 @@ async function main() {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, acceptDownloads: true,
     viewport: { width: 1100, height: 760 } });
   const page = await context.newPage();
-  page.setDefaultTimeout(15000);
+  page.setDefaultTimeout(120000);
   page.on("console", (message) => {
     if (message.type() === "error" && !/401|400/.test(message.text()))
       found.errors.push(message.text());

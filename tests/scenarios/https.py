@@ -11,7 +11,7 @@ import ssl
 import time
 import urllib.parse
 
-from world import ROOM, devices, free_port, rtu
+from world import PATIENCE, ROOM, devices, free_port, rtu
 
 HOST = "localhost"
 
@@ -56,7 +56,7 @@ class Secure:
     """A small simulated site whose gateway speaks HTTPS."""
 
     def __init__(self, world, port=None, units="1-3", more_https="", clock="trust", devices_more=(),
-                 sim_options=(), line_more="timeout_ms = 200;", passed=None, links=""):
+                 sim_options=(), line_more="", passed=None, links=""):
         self.world, self.folder = world, world.folder
         self.port = port or free_port()
         self.cert, self.key = self.folder / "tls.crt", self.folder / "tls.key"
@@ -82,7 +82,7 @@ class Secure:
         self.gateway = world.gateway(self.config, "--lines", self.sim.lines, passed=passed)
         self.api = world.api(self.gateway)
 
-    def connect(self, limit=20):
+    def connect(self, limit=PATIENCE):
         context = ssl.create_default_context(cafile=str(self.cert))
         context.check_hostname = True
         plain = socket.create_connection(("127.0.0.1", self.port), limit)
@@ -93,7 +93,7 @@ class Secure:
         own = connection is None
         if own:
             context = ssl.create_default_context(cafile=str(self.cert))
-            connection = http.client.HTTPSConnection(HOST, self.port, timeout=20, context=context)
+            connection = http.client.HTTPSConnection(HOST, self.port, timeout=PATIENCE, context=context)
         sent = {"Authorization": token(self.owner) if authorization is None else authorization,
                 **(headers or {})}
         if sent["Authorization"] == "":

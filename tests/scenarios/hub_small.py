@@ -8,7 +8,7 @@ NAMES = [f"room-{number}" for number in range(1, 5)]
 class Small:
     """Four rooms on one line behind one gateway; room-4 is dead."""
 
-    def __init__(self, world, more="", per_s=100, line="timeout_ms = 100; retries = 1;"):
+    def __init__(self, world, more="", per_s=100, line=f"{PATIENT} retries = 1;"):
         self.world = world
         self.hub = Hub(world.tls(), free_port())
         world._ends.callback(self.hub.close)
@@ -27,9 +27,6 @@ class Small:
 
     def all_connected(self, names=None):
         until(lambda: self.hub.connected() == (names or NAMES), what="all are connected")
-
-    def all_connected_within(self, limit):
-        until(lambda: self.hub.connected() == NAMES, limit, "all are connected")
 
     def holds(self, name, address):
         return self.sim.device(name)["holding"].get(str(address))

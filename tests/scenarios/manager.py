@@ -1,6 +1,8 @@
 """A service manager's side of the notify protocol."""
 import socket
 
+from world import PATIENCE
+
 
 class Manager:
     """As much of a service manager as the protocol needs: a socket that hears."""
@@ -16,7 +18,7 @@ class Manager:
     def __exit__(self, *_):
         self.socket.close()
 
-    def hears(self, word, limit):
+    def hears(self, word, limit=PATIENCE):
         """True if the word comes in time, False if not."""
         self.socket.settimeout(limit)
         try:

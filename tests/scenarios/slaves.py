@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Modbus devices by pymodbus, on a pty or on TCP: slaves.py SPEC.json
 
-SPEC: {"tcp": bool, "dump": FILE, "units": {"1": {"holding": {"100": 210}, "input": {},
+SPEC: {"tcp_port": number or null, "dump": FILE, "units": {"1": {"holding": {"100": 210}, "input": {},
 "coil": {}, "discrete": {}, "ignores": [101], "rounds": {"120": 5}}}}. A unit has the registers
 that are named and answers exception 2 for all others. `ignores`: writes are accepted and
 forgotten; `rounds`: what is written is rounded to a multiple. SIGUSR1 writes the dump: what each
@@ -13,7 +13,6 @@ import json
 import os
 import pty
 import signal
-import socket
 import sys
 import tty
 
@@ -95,15 +94,12 @@ async def main():
                                   single=False)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGUSR1, dump, spec["dump"], units)
-    if spec["tcp"]:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        server = ModbusTcpServer(context, framer=ModbusSocketFramer, address=("127.0.0.1", port),
+    if spec["tcp_port"]:
+        address = spec["tcp_port"]
+        server = ModbusTcpServer(context, framer=ModbusSocketFramer, address=("127.0.0.1", address),
                                  ignore_missing_slaves=True, allow_reuse_address=True)
         serving = asyncio.ensure_future(server.serve_forever())
-        await asyncio.sleep(0.2)
-        address = port
+        await server.serving
     else:
         # A pty has no parity; N is what pyserial can set on one.
         ends = [pty.openpty() for _ in range(2)]

@@ -4,7 +4,7 @@ from world import ROOM, devices, rtu
 
 class Small:
     def __init__(self, world, units="1-3", sim_options=(), profiles=(ROOM,), protocol=5,
-                 line_more="timeout_ms = 200;", more_devices=()):
+                 line_more="", more_devices=()):
         self.world = world
         self.broker = world.broker()
         self.config = world.site([rtu("floor3", more=line_more)],

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from small import Small
-from world import UnixHTTP, until
+from world import PATIENCE, UnixHTTP, until
 
 
 @pytest.fixture(scope="module")
@@ -162,10 +162,10 @@ def test_cancel_ends_a_scheduled_job(small):
 
 def test_cancel_stops_a_running_job_at_its_next_step(small):
     small.api.submit("running", type="scheduleDeviceMethod", queryCondition="deviceId = 'room-1'",
-                     cloudToDeviceMethod={"methodName": "linger"})
+                     cloudToDeviceMethod={"methodName": "dwell"})
     until(lambda: small.api.job("running")["status"] == "running", what="the job runs")
     assert small.api.ask("POST", "/jobs/v2/running/cancel")[0] == 200
-    job = small.api.finished("running", 5)
+    job = small.api.finished("running")
     assert job["status"] == "cancelled"
     row = small.api.outcomes("running")["room-1"]
     assert row["error"]["code"] in ("Interrupted", "Canceled")
@@ -202,7 +202,7 @@ def test_status_and_health_are_told(small):
 
 
 def test_a_connection_is_kept_for_several_requests(small):
-    connection = UnixHTTP(small.gateway.socket, 10)
+    connection = UnixHTTP(small.gateway.socket, PATIENCE)
     for _ in range(3):
         connection.request("GET", "/devices/room-1?api-version=2021-04-12")
         answer = connection.getresponse()
@@ -211,7 +211,7 @@ def test_a_connection_is_kept_for_several_requests(small):
 
 
 def test_watchers_hear_of_jobs_and_tasks(small):
-    connection = UnixHTTP(small.gateway.socket, 10)
+    connection = UnixHTTP(small.gateway.socket, PATIENCE)
     connection.request("GET", "/events")
     answer = connection.getresponse()
     assert answer.status == 200
@@ -234,7 +234,7 @@ def test_watchers_hear_of_jobs_and_tasks(small):
     b"POST /twins/%00/methods?api-version=2021-04-12 HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}",
 ])
 def test_bad_requests_leave_the_gateway_well(small, request_bytes):
-    connection = UnixHTTP(small.gateway.socket, 5)
+    connection = UnixHTTP(small.gateway.socket, PATIENCE)
     connection.connect()
     connection.sock.sendall(request_bytes)
     try:

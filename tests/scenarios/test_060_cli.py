@@ -235,7 +235,7 @@ def test_check_names_file_line_and_cure_of_every_problem(world):
     assert any("jobgate.conf:4:" in line and "19201" in line for line in lines), lines
     assert any("jobgate.conf:5:" in line and "floor4" in line for line in lines), lines
     assert any("p0.conf" in line and "mim" in line and '"min"' in line for line in lines), lines
-    told = world.command("run", "--config", config, limit=10)
+    told = world.command("run", "--config", config)
     assert told.returncode == 2 and "floor4" in told.stderr
 
 

@@ -80,5 +80,5 @@ def test_the_broker_may_go_and_come_back(world):
     broker.stop()
     again = world.broker(port=broker.port)
     backend = world.backend(again)
-    backend.online(limit=30)
+    backend.online()
     assert backend.call("room-1", "setComfort", {"setpoint": 20})["status"] == 200

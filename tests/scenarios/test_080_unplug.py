@@ -6,7 +6,7 @@ from world import ROOM, devices, rtu, until
 
 def test_an_unplugged_line_is_down_at_once_and_comes_back_by_itself(world):
     broker = world.broker()
-    config = world.site([rtu("floor3", more="timeout_ms = 200;")],
+    config = world.site([rtu("floor3")],
                         [devices("room-#", "floor3", "1-3")], [ROOM], broker)
     sim = world.sim(config)
     gateway = world.gateway(config, "--lines", sim.lines)
@@ -15,13 +15,13 @@ def test_an_unplugged_line_is_down_at_once_and_comes_back_by_itself(world):
     assert api.call("room-1", "setComfort", {"setpoint": 20})[0] == 200
     sim.stop()
     begun = time.monotonic()
-    status, payload = api.call("room-1", "setComfort", {"setpoint": 21})
+    status, payload = api.call("room-1", "setComfort", {"setpoint": 21}, timeout=300)
     assert (status, payload["error"]["code"]) == (503, "LineDown")
-    assert time.monotonic() - begun < 15, "not when the call's time of 30 s is over"
+    assert time.monotonic() - begun < 200, "not when the call's time of 300 s is over"
     assert gateway.is_running()
     again = world.sim(config, lines=sim.lines)
-    until(lambda: api.call("room-1", "setComfort", {"setpoint": 22})[0] == 200, 60,
-          "the line comes back", 0.3)
+    until(lambda: api.call("room-1", "setComfort", {"setpoint": 22})[0] == 200,
+          what="the line comes back", pause=0.3)
     assert again.device("room-1")["holding"]["100"] == 220
 
 
@@ -40,17 +40,18 @@ def test_other_lines_work_while_one_is_down(world):
 
 
 def test_a_job_waits_for_a_line_that_comes_back_soon(world):
-    config = world.site([rtu("floor3", more="timeout_ms = 200;")],
+    config = world.site([rtu("floor3")],
                         [devices("room-#", "floor3", "1-2")], [ROOM])
     sim = world.sim(config)
     gateway = world.gateway(config, "--lines", sim.lines)
     api = world.api(gateway)
     assert api.call("room-1", "setComfort", {"setpoint": 20})[0] == 200
+    again = world.sim(config, lines=world.folder / "other-lines")
     sim.stop()
     api.submit("patient", type="scheduleDeviceMethod", queryCondition="*",
                cloudToDeviceMethod={"methodName": "setComfort", "payload": {"setpoint": 23}})
     time.sleep(1)
-    world.sim(config, lines=sim.lines)
+    (sim.lines / "floor3").symlink_to((again.lines / "floor3").resolve())
     job = api.finished("patient")
     assert job["deviceJobStatistics"]["succeededCount"] == 2, api.outcomes("patient")
 

@@ -2,7 +2,7 @@
 import time
 
 from small import Small
-from world import ROOM, devices, rtu
+from world import KILLED, ROOM, devices, rtu, until
 
 
 def comfort(api, job_id, setpoint):
@@ -13,8 +13,7 @@ def comfort(api, job_id, setpoint):
 
 
 def test_dead_devices_do_not_delay_the_live_ones(world):
-    small = Small(world, "1-9", ("--dead", "room-2", "--dead", "room-5"),
-                  line_more="timeout_ms = 500;")
+    small = Small(world, "1-9", ("--dead", "room-2", "--dead", "room-5"))
     begun = time.monotonic()
     small.backend.submit("all", type="scheduleDeviceMethod", queryCondition="*",
                          cloudToDeviceMethod={"methodName": "setComfort",
@@ -31,7 +30,7 @@ def test_dead_devices_do_not_delay_the_live_ones(world):
     dead = [message.at - begun for message in small.backend.all("jobs/all/outcomes/")
             if message.topic.rsplit("/", 1)[1] not in live]
     assert len(dead) == 2
-    # In place, the dead devices and their 3 tries of 500 ms would come before the live ones.
+    # In place, the dead devices and their 3 tries of 5 s would come before the live ones.
     assert max(ends) < min(dead), (ends, dead)
     # In a second job a device known to be dead is probed once.
     outcomes = comfort(small.api, "again", 21)
@@ -40,7 +39,7 @@ def test_dead_devices_do_not_delay_the_live_ones(world):
 
 def test_a_device_that_is_dead_is_offline_and_comes_back_online(world):
     broker = world.broker()
-    config = world.site([rtu("floor3", more="timeout_ms = 200;")],
+    config = world.site([rtu("floor3")],
                         [devices("room-#", "floor3", "1-2")], [ROOM], broker)
     sim = world.sim(config, "--dead", "room-2")
     gateway = world.gateway(config, "--lines", sim.lines)
@@ -54,22 +53,20 @@ def test_a_device_that_is_dead_is_offline_and_comes_back_online(world):
     assert api.get("/devices/room-2")[2]["connectionState"] == "Disconnected"
     sim.stop()
     world.sim(config, lines=sim.lines)
-    end = time.monotonic() + 60
-    while api.call("room-2", "setComfort", {"setpoint": 20})[0] != 200:
-        assert time.monotonic() < end
-        time.sleep(0.3)
+    until(lambda: api.call("room-2", "setComfort", {"setpoint": 20})[0] == 200, pause=0.3)
     backend.wait("devices/room-2/state", lambda message: message.json["state"] == "online")
 
 
 def test_a_slow_device_is_waited_for(world):
-    small = Small(world, "1-3", ("--slow", "room-2=120"), line_more="timeout_ms = 400;")
+    small = Small(world, "1-3", ("--slow", "room-2=1000"))
     assert all(row["status"] == "completed"
                for row in comfort(small.api, "slow", 20).values())
 
 
 def test_a_late_answer_is_never_taken_for_the_next_one(world):
-    """Its answer comes 300 ms after a time-out of 150 ms: into the others' turns."""
-    small = Small(world, "1-4", ("--slow", "room-2=300"), line_more="timeout_ms = 150;")
+    """Its answer comes 3 s after a time-out of 1.5 s: into the others' turns."""
+    small = Small(world, "1-4", ("--slow", "room-2=3000"),
+                  line_more="timeout_ms = 1500; timeout_min_ms = 1500;")
     for number, setpoint in enumerate((18.5, 21.0, 23.5)):
         outcomes = comfort(small.api, f"late-{number}", setpoint)
         told = small.sim.dump()
@@ -82,7 +79,7 @@ def test_a_late_answer_is_never_taken_for_the_next_one(world):
 
 
 def test_lost_and_corrupted_frames_are_tried_again(world):
-    small = Small(world, "1-9", ("--drop", "5", "--corrupt", "3"))
+    small = Small(world, "1-9", ("--drop", "5", "--corrupt", "3"), line_more=KILLED)
     for number, setpoint in enumerate((18.5, 21.0)):
         outcomes = comfort(small.api, f"noisy-{number}", setpoint)
         told = small.sim.dump()
@@ -93,7 +90,7 @@ def test_lost_and_corrupted_frames_are_tried_again(world):
 
 
 def test_a_trigger_in_doubt_is_never_sent_twice(world):
-    small = Small(world, "1-9", ("--drop", "20"))
+    small = Small(world, "1-9", ("--drop", "20"), line_more=KILLED)
     for number in range(2):
         small.api.submit(f"doubt-{number}", type="scheduleDeviceMethod", queryCondition="*",
                          cloudToDeviceMethod={"methodName": "command", "payload": 100 + number})

@@ -59,17 +59,25 @@ def test_what_was_not_sent_is_listed(small):
     assert "refused" in {entry["result"] for entry in payload["writes"].values()}
 
 
+def dwell(small, device, job_id):
+    """Keeps a device busy until the job is cancelled."""
+    begun = small.written(device)
+    small.api.submit(job_id, type="scheduleDeviceMethod", queryCondition=f"deviceId = '{device}'",
+                     cloudToDeviceMethod={"methodName": "dwell"})
+    until(lambda: small.written(device) > begun, what=f"{device} dwells")
+
+
 def test_cancelled_and_interrupted_tasks_are_told_apart(small):
-    # room-1 lingers for an earlier call, so that its task of the job has not begun.
-    begun = small.written("room-1"), small.written("room-2")
-    small.backend.publish("devices/room-1/methods/linger/first", "")
-    until(lambda: small.written("room-1") > begun[0], what="room-1 lingers")
+    # room-1 dwells for an earlier job, so that its task of the second has not begun.
+    dwell(small, "room-1", "first")
+    begun = small.written("room-2")
     small.api.submit("both", type="scheduleDeviceMethod",
                      queryCondition="deviceId IN ['room-1', 'room-2']",
-                     cloudToDeviceMethod={"methodName": "linger"})
-    until(lambda: small.written("room-2") > begun[1], what="room-2 lingers")
+                     cloudToDeviceMethod={"methodName": "dwell"})
+    until(lambda: small.written("room-2") > begun, what="room-2 dwells")
     assert small.api.ask("POST", "/jobs/v2/both/cancel")[0] == 200
     small.api.finished("both")
+    assert small.api.ask("POST", "/jobs/v2/first/cancel")[0] == 200
     rows = small.api.outcomes("both")
     assert rows["room-1"]["error"]["code"] == "Canceled"
     assert rows["room-2"]["error"]["code"] == "Interrupted"
@@ -79,17 +87,15 @@ def test_cancelled_and_interrupted_tasks_are_told_apart(small):
 
 
 def test_a_call_whose_time_ends_before_it_began_is_expired(small):
-    begun = small.written("room-2")
-    small.backend.publish("devices/room-2/methods/crawl/slow", "")
-    until(lambda: small.written("room-2") > begun, what="room-2 crawls")
+    dwell(small, "room-2", "slow")
     answer = small.backend.call("room-2", "setComfort", {"setpoint": 20}, expiry=2)
     assert (answer["status"], answer["payload"]["error"]["code"]) == (408, "Expired")
-    small.backend.wait("devices/room-2/results/slow")
+    assert small.api.ask("POST", "/jobs/v2/slow/cancel")[0] == 200
 
 
 def test_a_job_that_ends_in_the_middle_interrupts_its_tasks(small):
     small.api.submit("short", type="scheduleDeviceMethod", queryCondition="deviceId = 'room-1'",
-                     cloudToDeviceMethod={"methodName": "crawl"}, maxExecutionTimeInSeconds=2)
+                     cloudToDeviceMethod={"methodName": "dwell"}, maxExecutionTimeInSeconds=10)
     assert small.api.finished("short")["status"] == "completed"
     assert small.api.outcomes("short")["room-1"]["error"]["code"] == "Interrupted"
 
@@ -105,7 +111,7 @@ def test_a_mismatch_tells_what_was_wrote_and_what_it_holds(world):
 
 def test_a_line_with_too_much_waiting_refuses_more(world):
     broker = world.broker()
-    config = world.site([rtu("floor3", more="timeout_ms = 200;")],
+    config = world.site([rtu("floor3")],
                         [devices("room-#", "floor3", "1-2")], [ROOM], broker,
                         extra="store = { max_waiting = 3; };")
     sim = world.sim(config)
@@ -113,7 +119,7 @@ def test_a_line_with_too_much_waiting_refuses_more(world):
     backend = world.backend(broker)
     backend.online()
     for number in range(8):
-        backend.publish(f"devices/room-1/methods/linger/n{number}", "")
+        backend.publish(f"devices/room-1/methods/dwell/n{number}", "")
     refused = backend.wait("devices/room-1/results/n7").json
     assert (refused["status"], refused["payload"]["error"]["code"]) == (429, "QueueFull")
 

@@ -1,7 +1,7 @@
 """Which functions a plan goes out by, as pymodbus was asked: merging, masks, write and read."""
 import pytest
 
-from world import PATIENT, World, devices, rtu, tcp
+from world import World, devices, rtu, tcp
 
 POINTS = """
   points = {
@@ -38,8 +38,8 @@ class Bench:
         self.slaves = world.slaves({unit: {"holding": {**registers, "130": 0xFF0F},
                                            "coil": {"0": 0, "1": 0}}
                                     for unit in (PLAIN, ABLE, OLD, NEW)}, tcp=kind == "tcp")
-        line = tcp("bus", self.slaves.tcp_port, more=PATIENT) if kind == "tcp" else \
-            rtu("bus", self.slaves.port, mode="8N2", more=PATIENT)
+        line = tcp("bus", self.slaves.tcp_port) if kind == "tcp" else \
+            rtu("bus", self.slaves.port, mode="8N2")
         config = world.site([line], [devices(name, "bus", int(unit), name) for name, unit in (
             ("plain", PLAIN), ("able", ABLE), ("old", OLD), ("new", NEW))], PROFILES)
         self.api = world.api(world.gateway(config))

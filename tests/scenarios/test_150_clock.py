@@ -39,14 +39,14 @@ def test_until_somebody_trusts_it_jobs_wait_and_https_is_closed(world):
     assert one.api.submit("tonight", type="scheduleDeviceMethod", queryCondition="*",
                           cloudToDeviceMethod={"methodName": "reboot"},
                           startTime=start.isoformat())[0] == 200
-    until(lambda: datetime.datetime.now(datetime.timezone.utc) > start, 10, "the start comes")
+    until(lambda: datetime.datetime.now(datetime.timezone.utc) > start, what="the start comes")
     job = one.api.job("tonight")
     assert job["status"] == "scheduled" and "clock is not set" in job["statusMessage"]
 
     assert one.ask("POST", "/jobgate/v1/clock/trust", {}, token(one.owner))[0] == 401
     told = clock(world, one, "trust")
     assert told.returncode == 0 and told.stdout.endswith(", trusted\n")
-    assert "trusted by hand" in one.gateway.text()
+    one.gateway.wait_for("trusted by hand")
     assert one.ask("GET", "/devices", authorization=token(one.owner))[0] == 200
     assert one.ask("POST", "/jobgate/v1/clock/trust", {}, token(one.owner))[0] == 403
     assert one.api.finished("tonight")["status"] == "completed"

@@ -16,7 +16,7 @@ class Two:
         self.broker = world.broker()
         self.backend = world.backend(self.broker, protocol=protocol)
         self.configs = {name: world.site(
-            [tcp("plant", 502, more="timeout_ms = 300;")], [devices("room-#", "plant", units)],
+            [tcp("plant", 502)], [devices("room-#", "plant", units)],
             [ROOM], broker_group(self.broker, world.folder, f"protocol = {protocol};"),
             name=name, gateway_id=name) for name, units in (("gw-a", "1-2"), ("gw-b", "2-3"))}
         whole = world.site([tcp("plant", 502)], [devices("room-#", "plant", "1-3")], [ROOM])

@@ -15,7 +15,7 @@ class Floor:
     def __init__(self, world, protocol):
         self.world = world
         self.broker = world.broker()
-        self.config = world.site([rtu("floor3", more="timeout_ms = 200;")],
+        self.config = world.site([rtu("floor3")],
                                  [devices("room-#", "floor3", "1-2")], [ROOM],
                                  broker_group(self.broker, world.folder, f"protocol = {protocol};"))
         self.sim = world.sim(self.config)
@@ -71,7 +71,7 @@ def test_a_retained_job_that_has_run_is_not_run_again_after_the_card_is_lost(flo
 
 def test_a_job_that_ran_when_the_card_was_lost_is_not_run_again(floor):
     floor.start()
-    floor.submit("slow", condition="deviceId = 'room-1'", method="crawl")
+    floor.submit("slow", condition="deviceId = 'room-1'", method="dwell")
     floor.backend.wait("jobs/slow/gateways/building-43",
                        lambda message: message.payload and message.json["status"] == "running")
     until(lambda: floor.written()[0] == 1, what="its first write")

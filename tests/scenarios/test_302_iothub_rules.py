@@ -11,7 +11,7 @@ import paho.mqtt.client as mqtt
 import pytest
 
 from hub import FILTERS, Hub, HubError
-from world import World, free_port, until
+from world import PATIENCE, World, free_port, until
 
 
 class Device:
@@ -33,7 +33,7 @@ class Device:
         self.client.loop_start()
 
     def up(self):
-        until(lambda: self.code == 0, 40, "it is connected")
+        until(lambda: self.code == 0, what="it is connected")
         return self
 
     def subscribe(self, *filters):
@@ -44,7 +44,7 @@ class Device:
         return self
 
     def is_cut(self):
-        return self.ended.wait(40)
+        return self.ended.wait(PATIENCE)
 
     def close(self):
         self.client.disconnect()
@@ -130,7 +130,7 @@ def test_the_newer_connection_throws_the_older_off(hub):
 
 
 def test_the_connection_ends_with_its_token(hub):
-    device = Device(hub, life=2).up()
+    device = Device(hub, life=15).up()
     assert device.is_cut() and hub.expired == ["dev"]
     device.close()
 
@@ -141,7 +141,7 @@ def test_twins_have_versions_and_limits(hub):
     for rid, payload in ((1, '{"x":{"y":1}}'), (2, '{"x":null}'), (3, '{"a b":1}'), (4, "nonsense")):
         device.client.publish(f"$iothub/twin/PATCH/properties/reported/?$rid={rid}", payload)
     hub.throttled = 0
-    topics = until(lambda: len(device.messages) == 5 and [m.topic for m in device.messages], 5)
+    topics = until(lambda: len(device.messages) == 5 and [m.topic for m in device.messages])
     assert topics[0] == "$iothub/twin/PATCH/properties/desired/?$version=2"
     assert topics[1:] == ["$iothub/twin/res/204/?$rid=1&$version=2", "$iothub/twin/res/204/?$rid=2&$version=3",
                           "$iothub/twin/res/400/?$rid=3", "$iothub/twin/res/400/?$rid=4"]
@@ -160,4 +160,4 @@ def test_who_is_away_or_silent_is_told_so(hub):
     until(lambda: len(device.messages) > heard, what="the call has come")
     device.close()
     with pytest.raises(HubError, match="404104"):
-        call.result(40)
+        call.result(PATIENCE)

@@ -11,10 +11,10 @@ ASKED = NAMES[::25]  # these are called while the hub goes
 
 def insist(hub, name):
     """An operator's program: repeats a call under the same requestId until it is answered."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while time.monotonic() < end:
         try:
-            return hub.call(name, "command", {"value": 9, "requestId": "once"}, 10)
+            return hub.call(name, "command", {"value": 9, "requestId": "once"}, 60)
         except HubError:
             time.sleep(0.2)
     raise AssertionError(f"{name} was never answered")
@@ -30,7 +30,7 @@ def test_250_devices_survive_a_restart_of_the_hub():
                             iothub_group(hub, world.folder, "connect_per_s = 200;"))
         sim = world.sim(config)
         gateway = world.gateway(config, "--lines", sim.lines)
-        until(lambda: len(hub.connected()) == len(NAMES), 60, "all are connected")
+        until(lambda: len(hub.connected()) == len(NAMES), 300, "all are connected")
 
         calls = [hub.begin_call(name, "command", {"value": 9, "requestId": "once"}) for name in ASKED]
         hub.stop()
@@ -38,13 +38,13 @@ def test_250_devices_survive_a_restart_of_the_hub():
         versions = {name: hub.patch(name, {"setpoint": 22.5}) for name in NAMES}
         hub.start()
         for call in calls:
-            call.exception(20)  # answered in time, or not: the operator's program goes on
+            call.exception(120)  # answered in time, or not: the operator's program goes on
         assert all(insist(hub, name)[0] == 200 for name in ASKED)
 
         def done():
             return all(hub.reported(name).get("setpoint", {}).get("av") == versions[name]
                        for name in NAMES)
-        until(done, 90, "every missed patch is acknowledged", 0.2)
+        until(done, 300, "every missed patch is acknowledged", 0.2)
         dump = sim.dump()["devices"]
         for name in NAMES:
             assert hub.reported(name)["setpoint"]["ac"] == 200

@@ -1,6 +1,6 @@
 """How devices prove to the hub who they are: certificates and keys of their own."""
 from hub import Hub, derive, iothub_group
-from world import ROOM, Tls, World, devices, free_port, rtu, until
+from world import PATIENCE, ROOM, Tls, World, devices, free_port, rtu, until
 
 NAMES = ["room-1", "room-2"]
 
@@ -36,7 +36,7 @@ def test_certificates_from_a_folder_let_devices_in():
     with World() as world:
         rooms, _ = with_certificates(world)
         rooms.start()
-        until(lambda: rooms.hub.connected() == NAMES, 20)
+        until(lambda: rooms.hub.connected() == NAMES)
         assert rooms.hub.call("room-1", "setComfort", {"setpoint": 21.5})[0] == 200
         assert rooms.hub.violations == []
 
@@ -46,7 +46,7 @@ def test_a_key_that_others_may_read_keeps_the_gateway_from_starting():
         rooms, folder = with_certificates(world)
         (folder / "room-2.key").chmod(0o644)
         gateway = rooms.start(wait=False)
-        assert gateway.child.wait(20) == 2
+        assert gateway.child.wait(PATIENCE) == 2
         assert "room-2.key may be read by others (mode 0644); chmod 0600" in gateway.text()
         folder.chmod(0o755)
         checked = world.command("check", "--config", rooms.config)
@@ -63,7 +63,7 @@ def test_a_file_of_keys_serves_each_device_with_its_own():
                              key_text="# of building 43\n\n" + "\n".join(lines))
         rooms = Rooms(world, hub.tls, group, hub)
         rooms.start()
-        until(lambda: hub.connected() == NAMES, 20)
+        until(lambda: hub.connected() == NAMES)
         assert hub.violations == []
 
 
@@ -73,5 +73,5 @@ def test_a_device_without_a_key_is_named_at_the_start():
         world._ends.callback(hub.close)
         group = iothub_group(hub, world.folder, auth="device-keys", key_text="room-1 c2VjcmV0")
         gateway = Rooms(world, hub.tls, group, hub).start(wait=False)
-        assert gateway.child.wait(20) == 2
+        assert gateway.child.wait(PATIENCE) == 2
         assert "has no key for 1 device, the first is room-2" in gateway.text()

@@ -33,7 +33,7 @@ class Meters:
                                  [devices("meter-#", "bus", "1-2", "meter")], [METER], group)
         self.sim = world.sim(self.config)
         self.gateway = world.gateway(self.config, "--lines", self.sim.lines)
-        until(lambda: self.hub.connected() == NAMES, 40)
+        until(lambda: self.hub.connected() == NAMES)
 
     def load(self, name, value):
         status, payload = self.world.api(self.gateway).write(name, power=value)
@@ -115,7 +115,7 @@ def test_a_hub_that_throttles_is_given_time():
             meters.load("meter-1", 20 + 100 * (number % 2))
             time.sleep(0.6)
         meters.hub.telemetry_delay = 0
-        until(lambda: meters.newest("meter-1")["power"] == 120, 40)
+        until(lambda: meters.newest("meter-1")["power"] == 120)
         assert meters.hub.pending_most == 1, "one at a time for each device"
         assert meters.hub.violations == []
 
@@ -134,8 +134,8 @@ def test_what_is_read_without_a_hub_is_sent_later_and_once():
         meters.hub.telemetry_lost = 1  # taken, and lost before it was acknowledged
         meters.hub.start()
         until(lambda: {20, 70, 120, 170} <= {values.get("power") for _, values in
-                                             meters.hub.values("meter-1")}, 60)
-        until(lambda: meters.status()["telemetryWaiting"] == 0, 40)
+                                             meters.hub.values("meter-1")})
+        until(lambda: meters.status()["telemetryWaiting"] == 0)
         names = [message["properties"]["$.mid"] for message in meters.hub.telemetry]
         assert len(names) == len(set(names))
         assert meters.status()["telemetryDropped"] == 0

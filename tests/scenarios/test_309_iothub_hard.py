@@ -8,7 +8,7 @@ import pytest
 
 from hub import HubError
 from hub_small import NAMES, Small
-from world import PATIENT, World, until
+from world import PATIENCE, World, until
 
 
 def test_no_token_is_made_before_the_clock_is_trusted():
@@ -39,37 +39,37 @@ def test_no_token_is_made_before_the_clock_is_trusted():
 
 
 def has_half_a_token(hub, identity):
-    """5 s after a connection, if this is still the one, and not much later."""
+    """Some 25 s before a token of 60 s ends, if this is still the one."""
     before = len(identity.connected_at)
-    until(lambda: len(identity.connected_at) > before, 20)
+    until(lambda: len(identity.connected_at) > before)
     begun = identity.connected_at[-1]
-    time.sleep(max(0, begun + 5 - time.monotonic()))
+    time.sleep(max(0, begun + 35 - time.monotonic()))
     return "room-1" in hub.connected() and len(identity.connected_at) == before + 1 and \
-        time.monotonic() - begun < 6.5
+        time.monotonic() - begun < 43
 
 
 def test_a_token_that_ends_during_a_call_leaves_its_end_in_the_twin():
     with World() as world:
-        small = Small(world, "token_life_s = 10; method_timeout_s = 60;", line=PATIENT).start()
-        until(lambda: has_half_a_token(small.hub, small.hub.identities["room-1"]), 90)
+        small = Small(world, "token_life_s = 60; method_timeout_s = 60;").start()
+        until(lambda: has_half_a_token(small.hub, small.hub.identities["room-1"]), 3 * PATIENCE)
         written = small.sim.device("room-1")["written"]
-        with pytest.raises(HubError) as told:  # 6 s, and the token has 5 left
-            small.hub.call("room-1", "crawl", {"requestId": "over-the-end"})
+        with pytest.raises(HubError) as told:  # 35 s, and the token has 25 left
+            small.hub.call("room-1", "outlast", {"requestId": "over-the-end"})
         assert told.value.number == 404104
-        last = until(lambda: small.hub.reported("room-1").get("jobgate", {}).get("lastMethod"), 40)
+        last = until(lambda: small.hub.reported("room-1").get("jobgate", {}).get("lastMethod"))
         assert (last["requestId"], last["status"]) == ("over-the-end", 200)
-        assert small.hub.call("room-1", "crawl", {"requestId": "over-the-end"})[0] == 200
+        assert small.hub.call("room-1", "outlast", {"requestId": "over-the-end"})[0] == 200
         assert small.sim.device("room-1")["written"] == written + 2, "the repeat was not run"
         assert small.hub.expired == [] and small.hub.violations == []
 
 
 def test_tokens_are_not_renewed_before_three_quarters_of_their_life():
     with World() as world:
-        small = Small(world, "token_life_s = 20;").start()
-        until(lambda: all(len(identity.connected_at) >= 2 for identity in small.hub.identities.values()), 40)
+        small = Small(world, "token_life_s = 40;").start()
+        until(lambda: all(len(identity.connected_at) >= 2 for identity in small.hub.identities.values()))
         for identity in small.hub.identities.values():
             first, second = identity.connected_at[:2]
-            assert second - first > 10, "half of it; three quarters are 14 s, less what a connection takes"
+            assert second - first > 20, "half of it; three quarters are 29 s, less what a connection takes"
         assert small.hub.expired == []
 
 
@@ -82,7 +82,7 @@ def test_two_gateways_with_one_identity_do_not_fight_for_ever():
         config.write_text(config.read_text().replace(str(small.config.parent), str(other)))
         second = world.gateway(config, "--lines", world.sim(config, lines=world.folder / "lines-2").lines)
         cry = "does a second gateway use its identity?"
-        until(lambda: cry in small.gateway.text() or cry in second.text(), 60)
+        until(lambda: cry in small.gateway.text() or cry in second.text())
 
         def taken(gateway):
             return world.api(gateway).get("/jobgate/v1/status")[2]["iothub"]["takenOver"]
@@ -92,19 +92,32 @@ def test_two_gateways_with_one_identity_do_not_fight_for_ever():
             before = len(small.hub.takeovers)
             time.sleep(4)
             return len(small.hub.takeovers) == before
-        until(is_calm, 60)
+        until(is_calm)
         assert small.hub.call("room-1", "ring")[0] == 200
 
 
 def test_a_disconnected_device_that_is_back_is_connected_again():
     with World() as world:
-        small = Small(world, "disconnect_offline = true;").start()
+        # The longer a try, the rarer the probes of a device that is dead.
+        small = Small(world, "disconnect_offline = true;",
+                      line="timeout_ms = 500; timeout_min_ms = 500; retries = 1;").start()
         assert small.hub.call("room-4", "ring")[0] == 504
         until(lambda: small.hub.connected() == NAMES[:3], what="the dead one is gone")
         small.sim.stop()
         small.sim = world.sim(small.config, lines=small.sim.lines)
-        small.all_connected_within(90)
-        assert small.hub.call("room-4", "ring")[0] == 200
+        small.all_connected()
+        until(lambda: small.hub.call("room-4", "ring")[0] == 200, what="it is called again")
+
+
+def comes_back_within(small):
+    """From the first to the last device, after the hub was gone for long enough."""
+    time.sleep(6)
+    for identity in small.hub.identities.values():
+        identity.connected_at.clear()
+    small.hub.start()
+    small.all_connected()
+    times = sorted(identity.connected_at[0] for identity in small.hub.identities.values())
+    return times[-1] - times[0]
 
 
 def test_an_outage_brings_no_storm_and_loses_no_answer():
@@ -113,13 +126,7 @@ def test_an_outage_brings_no_storm_and_loses_no_answer():
         small.hub.stop()
         until(lambda: world.api(small.gateway).get("/jobgate/v1/status")[2]["iothub"]["connected"] == 0)
         versions = {name: small.hub.patch(name, {"setpoint": 18.5}) for name in NAMES[:3]}
-        time.sleep(6)
-        for identity in small.hub.identities.values():
-            identity.connected_at.clear()
-        small.hub.start()
-        small.all_connected_within(60)
-        times = sorted(identity.connected_at[0] for identity in small.hub.identities.values())
-        assert times[-1] - times[0] > 0.7, "four devices, one a second"
+        assert comes_back_within(small) > 0.7, "four devices, one a second"
         for name, version in versions.items():
             small.acknowledged(name, "setpoint", ac=200, av=version)
         assert small.hub.violations == []

@@ -64,7 +64,7 @@ def test_null_is_the_same_as_absent(api):
 
 def test_a_job_of_tomorrow_is_cancelled_once(api):
     put(api, "rule-4", {**METHOD, "startTime": later()})
-    until(lambda: api.job("rule-4")["status"] == "scheduled", 5, "the job is scheduled")
+    until(lambda: api.job("rule-4")["status"] == "scheduled", what="the job is scheduled")
     status, _, job = api.ask("POST", "/jobs/v2/rule-4/cancel")
     assert status == 200 and job["status"] == "cancelled"
     is_refused(api.ask("POST", "/jobs/v2/rule-4/cancel"), 405, "OperationNotAllowedInCurrentState")

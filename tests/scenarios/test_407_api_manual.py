@@ -5,7 +5,7 @@ import subprocess
 
 from https import Secure
 from small import Small
-from world import ROOT
+from world import PATIENCE, ROOT
 
 PAGE = (ROOT / "docs" / "api.md").read_text()
 
@@ -19,7 +19,7 @@ def block(heading, word):
 
 
 def shell(script, folder):
-    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, timeout=60,
+    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, timeout=PATIENCE,
                           cwd=folder, env={**os.environ, "LC_ALL": "C.UTF-8"})
     assert done.returncode == 0, done
     return done.stdout

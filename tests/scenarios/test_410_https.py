@@ -11,7 +11,7 @@ import warnings
 import pytest
 
 from https import Policy, Secure, token
-from world import until
+from world import PATIENCE, World, until
 
 JOBS = "/jobs/v2/query?api-version=2021-04-12"
 
@@ -95,7 +95,7 @@ def test_tls_1_1_is_not_spoken(secure):
         warnings.simplefilter("ignore")
         context.options |= ssl.OP_NO_TLSv1_2 | ssl.OP_NO_TLSv1_3
     context.set_ciphers("ALL:@SECLEVEL=0")
-    with socket.create_connection(("127.0.0.1", secure.port), 5) as plain:
+    with socket.create_connection(("127.0.0.1", secure.port), PATIENCE) as plain:
         with pytest.raises((ssl.SSLError, ConnectionResetError)):
             context.wrap_socket(plain, server_hostname="localhost")
 
@@ -169,23 +169,43 @@ def served(stream, request=HEALTH):
         return False
 
 
-def test_sixteen_connections_for_a_stranger_and_room_for_who_has_a_key(world):
-    one = Secure(world, units="1")
-    strangers = [one.connect() for _ in range(16)]
+def in_time(experiment):
+    """What an experiment shows that does not see the end of a connection that asks for nothing: that is
+    after 10 s, also where the machine is busy elsewhere. None where it always took longer."""
+    for _ in range(10):
+        with World() as world:
+            one = Secure(world, units="1")
+            begun = time.monotonic()
+            shown = experiment(one)
+            if time.monotonic() - begun < 9:
+                return shown
+    pytest.skip("this machine is too busy for a limit of 10 s")
+
+
+def sixteen_strangers(one):
+    first = one.connect()
+    strangers = [socket.create_connection(("127.0.0.1", one.port)) for _ in range(15)]
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         more = [pool.submit(lambda: served(one.connect())) for _ in range(3)]
-        assert not concurrent.futures.wait(more, 0.5).done  # held, and not closed
+        was_held = not concurrent.futures.wait(more, 0.5).done  # held, and not closed
         strangers.pop().close()
-        assert concurrent.futures.wait(more, 20, concurrent.futures.FIRST_COMPLETED).done
-        assert served(strangers[0], with_key(one))
-        assert all(each.result(20) for each in more)
-    friends = [one.connect() for _ in range(30)]
+        assert concurrent.futures.wait(more, PATIENCE, concurrent.futures.FIRST_COMPLETED).done
+        friend_is_served = served(first, with_key(one))
+        assert all(each.result(PATIENCE) for each in more)
+    friends = []
+    for _ in range(30):
+        friends.append(one.connect())
+        assert served(friends[-1])
     assert all(served(each) for each in friends)
     assert one.api.get("/healthz")[0] == 200  # the socket is another door
+    return was_held, friend_is_served
 
 
-def test_a_back_end_that_opens_forty_connections_at_once_is_served_on_all(world):
-    one = Secure(world, units="1")
+def test_sixteen_connections_for_a_stranger_and_room_for_who_has_a_key():
+    assert in_time(sixteen_strangers) == (True, True)
+
+
+def forty_at_once(one):
     open_now = []
 
     def ask():
@@ -193,14 +213,19 @@ def test_a_back_end_that_opens_forty_connections_at_once_is_served_on_all(world)
         return served(open_now[-1], with_key(one))
 
     with concurrent.futures.ThreadPoolExecutor(40) as pool:
-        assert all(each.result(30) for each in [pool.submit(ask) for _ in range(40)])
-    assert len(open_now) == 40
+        return [each.result(PATIENCE) for each in [pool.submit(ask) for _ in range(40)]]
+
+
+def test_a_back_end_that_opens_forty_connections_at_once_is_served_on_all():
+    assert in_time(forty_at_once) == [True] * 40
 
 
 def test_a_connection_at_rest_makes_room_for_a_new_one(world):
     one = Secure(world, units="1")
-    resting = [one.connect() for _ in range(16)]
-    assert all(served(each) for each in resting)
+    resting = []
+    for _ in range(16):
+        resting.append(one.connect())
+        assert served(resting[-1])
     assert served(one.connect())
     assert sum(served(each) for each in resting) == 15
 
@@ -208,20 +233,31 @@ def test_a_connection_at_rest_makes_room_for_a_new_one(world):
 def test_refusals_are_counted_and_slowed(world):
     one = Secure(world, units="1")
     foreign = Policy(world.folder, "foreign", ["read"])
-    times = []
-    for _ in range(5):
+    context = ssl.create_default_context(cafile=str(one.cert))
+
+    def refused(address, *words, **more):
+        """How long it took, from this address."""
+        connection = http.client.HTTPSConnection("127.0.0.1", one.port, timeout=PATIENCE,
+                                                 context=context, source_address=(address, 0))
+        connection.connect()
         begun = time.monotonic()
-        is_refused(one.ask("GET", JOBS, authorization=token(foreign)))
-        times.append(time.monotonic() - begun)
-    begun = time.monotonic()
-    is_refused(one.ask("GET", JOBS, authorization=token(foreign, name="iothubowner")))
-    assert time.monotonic() - begun >= 1.0 > min(times)
-    begun = time.monotonic()
-    is_refused(one.ask("POST", "/jobgate/v1/signin", {"policy": "iothubowner",
-                                                      "key": foreign.keys[0]}, authorization=""))
-    assert time.monotonic() - begun >= 1.0
+        is_refused(one.ask(*words, connection=connection, **more))
+        took = time.monotonic() - begun
+        connection.close()
+        return took
+
+    for last in range(2, 30):  # an address after the other, until the machine is quick enough
+        address = f"127.0.0.{last}"
+        times = [refused(address, "GET", JOBS, authorization=token(foreign)) for _ in range(5)]
+        assert refused(address, "GET", JOBS,
+                       authorization=token(foreign, name="iothubowner")) >= 1.0
+        if min(times) < 1.0:
+            break
+    assert min(times) < 1.0
+    assert refused(address, "POST", "/jobgate/v1/signin", body={
+        "policy": "iothubowner", "key": foreign.keys[0]}, authorization="") >= 1.0
     assert one.ask("GET", JOBS)[0] == 200
-    assert "refused 127.0.0.1" in one.gateway.text()
+    one.gateway.wait_for(f"refused {address}")
 
 
 def test_cert_replaces_nothing_unasked(world):
@@ -233,7 +269,7 @@ def test_cert_replaces_nothing_unasked(world):
     assert again.returncode == 2 and "--force" in again.stderr
     assert key.read_text() == before
     shown = subprocess.run(["openssl", "x509", "-in", cert, "-noout", "-ext", "subjectAltName"],
-                           capture_output=True, text=True, timeout=20).stdout
+                           capture_output=True, text=True, timeout=PATIENCE).stdout
     assert "DNS:gw43.example" in shown
     assert world.command("cert", cert, key).returncode == 2
     assert world.command("cert", "--host", "a b", cert, key).returncode == 2

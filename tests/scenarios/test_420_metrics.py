@@ -7,7 +7,7 @@ import time
 import pytest
 
 from https import Secure, token
-from world import until
+from world import PATIENCE, until
 
 SAMPLE = re.compile(r'^([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\]|\\.)*",?)*)\})? ([0-9.e+-]+|\+Inf)$')
 
@@ -59,7 +59,7 @@ def test_promtool_finds_nothing_to_say(secure):
     if not shutil.which("promtool"):
         pytest.skip("promtool (package prometheus) is not installed: ./dev test gets it")
     told = subprocess.run(["promtool", "check", "metrics"], input=read(secure), text=True,
-                          capture_output=True, timeout=30, check=False)
+                          capture_output=True, timeout=PATIENCE, check=False)
     assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
 
 

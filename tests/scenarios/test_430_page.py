@@ -17,7 +17,8 @@ CHROMIUM = shutil.which("chromium")
 
 @pytest.fixture(scope="module")
 def secure(module_world):
-    return Secure(module_world, units="1-12", sim_options=("--dead", "room-5"))
+    return Secure(module_world, units="1-12", sim_options=(
+        "--dead", "room-5", "--slow", "room-3=3000", "--slow", "room-9=3000"))  # to be watched
 
 
 def test_the_page_needs_no_key_and_tells_nothing_without(secure):
@@ -68,7 +69,7 @@ def found(secure):
     pictures = os.environ.get("JOBGATE_PICTURES", "")
     if pictures:
         pathlib.Path(pictures).mkdir(parents=True, exist_ok=True)
-    told = subprocess.run(["node", HERE / "browser.js"], capture_output=True, text=True, timeout=150, check=True, env={
+    told = subprocess.run(["node", HERE / "browser.js"], capture_output=True, text=True, timeout=900, check=True, env={
         **os.environ, "NODE_MODULES": str(MODULES), "CHROMIUM": CHROMIUM, "PICTURES": pictures,
         "PAGE_URL": f"https://localhost:{secure.port}", "POLICY": "iothubowner",
         "KEY": secure.owner.keys[0], "READER_KEY": secure.reader.keys[0],

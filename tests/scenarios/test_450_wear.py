@@ -20,7 +20,7 @@ def test_writes_are_counted_over_kills_and_the_fourth_is_refused(world):
         status, payload = small.api.write("room-1", setpoint=value)
         assert status == 200 and payload["writes"]["setpoint"]["result"] == "verified"
     small.gateway.child.send_signal(signal.SIGKILL)
-    small.gateway.child.wait(10)
+    small.gateway.child.wait()
     gateway = world.gateway(small.config, "--lines", small.sim.lines)
     api = world.api(gateway)
     _, payload = api.write("room-1", setpoint=2)

@@ -19,7 +19,7 @@ def job(small, job_id, value, condition="*"):
 
 def test_a_job_over_a_line_is_one_write_and_reads(world):
     small = Small(world, units="1-9", profiles=(PROFILE,),
-                  line_more="timeout_ms = 200; broadcast_ms = 50;")
+                  line_more="broadcast_ms = 3000;")
     before = small.sim.dump()["lines"]["floor3"]
     told = job(small, "all", 21)
     assert len(told) == 9 and all(each["status"] == "completed" for each in told)

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from world import ROOM, devices, rtu, until
+from world import PATIENCE, ROOM, devices, rtu, until
 
 COUNT = 60  # far more than stay in memory
 DAY_MS = 86400000
@@ -17,7 +17,7 @@ class Past:
 
     def __init__(self, world, more=""):
         self.world = world
-        self.config = world.site([rtu("floor3", more="timeout_ms = 200;")],
+        self.config = world.site([rtu("floor3")],
                                  [devices("room-#", "floor3", "1-3")], [ROOM], extra=more)
         self.sim = world.sim(self.config)
         self.database = self.config.parent / "state" / "jobgate.db"
@@ -166,7 +166,7 @@ def test_what_is_old_is_purged_and_its_id_remembered(world):
         database.execute("UPDATE history SET ended = ended - ? WHERE number IN"
                          " (SELECT number FROM job WHERE id < 'job-030')", (8 * DAY_MS,))
     past.start()
-    until(lambda: past.api.get("/jobs/v2/job-029")[0] == 404, 60, "job-029 is purged")
+    until(lambda: past.api.get("/jobs/v2/job-029")[0] == 404, 2 * PATIENCE, "job-029 is purged")  # once a minute
     assert past.pages(11) == NEWEST_FIRST[:30]
     assert past.api.outcomes("job-029") == {}
     assert past.api.outcomes("job-030")

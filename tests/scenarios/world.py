@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import queue
+import random
 import shutil
 import signal
 import socket
@@ -26,7 +27,8 @@ from paho.mqtt.properties import Properties
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PROGRAM = pathlib.Path(os.environ.get("JOBGATE", ROOT / "build" / "jobgate")).resolve()
-PATIENCE = float(os.environ.get("JOBGATE_PATIENCE", "40"))  # seconds, for what should be quick
+PATIENCE = float(os.environ.get("JOBGATE_PATIENCE", "120"))  # seconds: only against waiting for ever
+PORTS = range(20000, 30000)  # below those that the kernel gives to outgoing connections
 
 
 def until(question, limit=PATIENCE, what=None, pause=0.02):
@@ -41,10 +43,30 @@ def until(question, limit=PATIENCE, what=None, pause=0.02):
         time.sleep(pause)
 
 
+_claims = []  # names that the kernel takes back when this process ends
+
+
+def claim_port(port):
+    """True if nobody listens there, and no other test on this machine will before this process ends."""
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind(f"\0jobgate-test-port-{port}")
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("0.0.0.0", port))
+    except OSError:
+        claim.close()
+        return False
+    _claims.append(claim)
+    return True
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port for this process alone: also while whoever listens there is gone for a while."""
+    for port in random.sample(PORTS, len(PORTS)):
+        if claim_port(port):
+            return port
+    raise AssertionError(f"no free port in {PORTS}")
 
 
 class Process:
@@ -73,7 +95,7 @@ class Process:
             return False
         until(told, limit, f"{self.name} says {word!r}")
 
-    def stop(self, limit=30.0):
+    def stop(self, limit=PATIENCE):
         """Asks it to end; returns its exit status, or None when it had to be killed."""
         if self.is_running():
             self.child.terminate()
@@ -88,20 +110,21 @@ class Process:
 class Broker(Process):
     """A mosquitto of its own on a free loopback port."""
 
-    def __init__(self, folder, tls=None, password=None, port=None):
+    def __init__(self, folder, tls=None, password=None, port=None, more=()):
         self.port = port or free_port()
         self.tls = tls
         self.password = password
         lines = [f"listener {self.port} 127.0.0.1", "persistence false", "log_type all",
                  f"allow_anonymous {'false' if password else 'true'}", "set_tcp_nodelay true",
-                 "max_queued_messages 100000"]  # for a back end that reads slowly
+                 "max_queued_messages 100000",  # for a back end that reads slowly
+                 *more]
         if os.geteuid() == 0:
             lines.append("user root")  # it would become a user who may not read our folder
         if password:
             passwords = folder / "passwords"
             passwords.touch(mode=0o600)
             subprocess.run(["mosquitto_passwd", "-b", str(passwords), *password], check=True,
-                           timeout=20, capture_output=True)
+                           timeout=PATIENCE, capture_output=True)
             lines.append(f"password_file {passwords}")
         if tls:
             lines += [f"cafile {tls.ca}", f"certfile {tls.server}", f"keyfile {tls.server_key}"]
@@ -116,7 +139,7 @@ class Broker(Process):
     def listens(self):
         assert self.is_running(), self.text()
         try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            socket.create_connection(("127.0.0.1", self.port), PATIENCE).close()
             return True
         except OSError:
             return False
@@ -150,7 +173,7 @@ class Tls:
 
     @staticmethod
     def _run(*words):
-        subprocess.run(["openssl", *map(str, words)], check=True, timeout=60, capture_output=True)
+        subprocess.run(["openssl", *map(str, words)], check=True, timeout=PATIENCE, capture_output=True)
 
 
 class Simulator(Process):
@@ -179,7 +202,8 @@ class Slaves(Process):
 
     def __init__(self, folder, units, tcp=False):
         spec = folder / f"slaves-{uuid.uuid4().hex[:6]}.json"
-        self.spec = {"units": units, "tcp": tcp, "dump": str(spec.with_suffix(".dump"))}
+        self.spec = {"units": units, "tcp_port": free_port() if tcp else None,
+                     "dump": str(spec.with_suffix(".dump"))}
         spec.write_text(json.dumps(self.spec))
         super().__init__("slaves", [sys.executable, HERE / "slaves.py", spec], folder)
         self.wait_for("ready ")
@@ -246,7 +270,7 @@ class Api:
     def __init__(self, path):
         self.path = path
 
-    def ask(self, method, path, body=None, headers=None, limit=40, version="2021-04-12"):
+    def ask(self, method, path, body=None, headers=None, limit=2 * PATIENCE, version="2021-04-12"):
         """(status, headers, JSON or text)"""
         if version:
             path += ("&" if "?" in path else "?") + "api-version=" + version
@@ -266,7 +290,7 @@ class Api:
     def get(self, path, **more):
         return self.ask("GET", path, **more)
 
-    def call(self, device, method, payload=None, timeout=30):
+    def call(self, device, method, payload=None, timeout=90):
         """The direct method's own status and payload."""
         status, _, content = self.ask("POST", f"/twins/{device}/methods", {
             "methodName": method, "payload": payload, "responseTimeoutInSeconds": timeout})
@@ -288,7 +312,7 @@ class Api:
     def submit(self, job_id, **document):
         return self.ask("PUT", f"/jobs/v2/{job_id}", {"jobId": job_id, **document})
 
-    def finished(self, job_id, limit=60):
+    def finished(self, job_id, limit=2 * PATIENCE):
         def over():
             job = self.job(job_id)
             return job if job.get("status") in ("completed", "failed", "cancelled") else None
@@ -325,12 +349,13 @@ class Backend:
         self.answers = f"backend/{uuid.uuid4().hex[:8]}"
         self.heard = []
         self.protocol = protocol
-        self._arrived = threading.Condition()
+        self._arrived, self._gone = threading.Condition(), threading.Event()
         self._client = mqtt.Client(client_id=f"backend-{uuid.uuid4().hex[:8]}",
                                    protocol=mqtt.MQTTv5 if protocol == 5 else mqtt.MQTTv311)
         subscribed = queue.Queue()
         self._client.on_message = self._hear
         self._client.on_subscribe = lambda *_: subscribed.put(True)
+        self._client.on_disconnect = lambda *_: self._gone.set()
         if broker.tls:
             certificate = (str(broker.tls.client), str(broker.tls.client_key)) \
                 if broker.tls.ask_client else (None, None)
@@ -351,6 +376,11 @@ class Backend:
         self._client.disconnect()
         self._client.loop_stop()
 
+    def lost_broker(self):
+        """Waits until all is heard that a broker had sent that is gone, and closes."""
+        assert self._gone.wait(PATIENCE), "the broker is still there"
+        self.close()
+
     def _hear(self, _client, _userdata, message):
         with self._arrived:
             self.heard.append(Message(message))
@@ -360,6 +390,7 @@ class Backend:
         text = body if isinstance(body, (str, bytes, type(None))) else json.dumps(body)
         sent = self._client.publish(f"{self.root}/{topic}", text, qos, retain, properties)
         sent.wait_for_publish(PATIENCE)
+        assert sent.is_published(), f"the broker did not take {topic}"
 
     def find(self, topic, accept=lambda message: True):
         """The newest message on a topic under the root that is acceptable."""
@@ -424,7 +455,7 @@ class Backend:
     def submit(self, job_id, retain=False, **document):
         self.publish(f"jobs/{job_id}", {"jobId": job_id, **document}, retain)
 
-    def share(self, job_id, gateway_id="building-43", limit=60):
+    def share(self, job_id, gateway_id="building-43", limit=2 * PATIENCE):
         """The gateway's share of a job once it is over."""
         return self.wait(f"jobs/{job_id}/gateways/{gateway_id}",
                          lambda message: message.payload and message.json.get("status")
@@ -478,7 +509,7 @@ class World:
     def api(self, gateway):
         return Api(gateway.socket)
 
-    def command(self, *words, limit=60, stdin=None):
+    def command(self, *words, limit=PATIENCE, stdin=None):
         """A jobgate command, run to its end."""
         return subprocess.run([str(PROGRAM), *map(str, words)], capture_output=True, text=True,
                               timeout=limit, input=stdin, cwd=self.folder)
@@ -555,24 +586,38 @@ profile = {
                          { write = "mode"; value = "off"; } ); };
     crawl = { steps = ( { write = "mode"; value = "cool"; }, { wait = 6.0; },
                         { write = "mode"; value = "off"; } ); };
+    stay = { steps = ( { write = "mode"; value = "cool"; }, { wait = 20.0; },
+                       { write = "mode"; value = "off"; } ); };
+    outlast = { steps = ( { write = "mode"; value = "heat"; }, { wait = 35.0; },
+                          { write = "mode"; value = "off"; } ); };
+    dwell = { steps = ( { write = "mode"; value = "heat"; }, { wait = 90.0; },
+                        { write = "mode"; value = "off"; } ); };
     ring = { steps = ( { pulse = "occupied"; value = true; seconds = 0.3; } ); };
   };
 };
 """
 
 
-# A machine under load answers late; where frames are counted none may be repeated for that.
+# A device on a machine under load answers late, which is no time-out. A dead one costs more time.
 PATIENT = "timeout_ms = 5000; timeout_min_ms = 5000;"
+# Where a gateway is killed, its last frame is answered into the first one of the next.
+KILLED = "timeout_ms = 3000; timeout_min_ms = 1000;"
+LEARNED = "timeout_min_ms = 30;"  # the gateway's own rule, for measurements
+
+
+def patient(more):
+    return more if "timeout_" in more else f"{PATIENT} {more}"
 
 
 def rtu(name, port=None, baud=19200, mode="8E1", more=""):
     port = port or f"/dev/serial/by-id/usb-{name}"  # never opened: --lines tells the true one
     return (f'{{ name = "{name}"; adapter = "modbus-rtu"; port = "{port}"; baud = {baud}; '
-            f'mode = "{mode}"; {more} }}')
+            f'mode = "{mode}"; {patient(more)} }}')
 
 
 def tcp(name, port, host="127.0.0.1", more=""):
-    return f'{{ name = "{name}"; adapter = "modbus-tcp"; host = "{host}"; port = {port}; {more} }}'
+    return (f'{{ name = "{name}"; adapter = "modbus-tcp"; host = "{host}"; port = {port}; '
+            f'{patient(more)} }}')
 
 
 def devices(ids, line, units, profile="room", tags="building = 43; floor = 3;"):

@@ -162,7 +162,7 @@ int open_world(void **state)
                                                      .socket = world->socket,
                                                      .request = take_request,
                                                      .look = take_look,
-                                                     .request_ms = 1000,
+                                                     .request_ms = 5000,
                                                      .status = add_status,
                                                      .trusted = clock_of,
                                                      .ctx = world},
@@ -198,7 +198,7 @@ void turn(struct world *world)
 int client_open(struct world *world)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct timeval limit = {.tv_sec = 2};
+    struct timeval limit = {.tv_sec = 60};
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
     strcpy(address.sun_path, world->socket);

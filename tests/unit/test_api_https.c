@@ -98,7 +98,7 @@ static int open_secure(void **state)
                                                      .engine = &fake_engine,
                                                      .socket = world->socket,
                                                      .request = take_request,
-                                                     .request_ms = 1000,
+                                                     .request_ms = 20000,
                                                      .trusted = clock_of,
                                                      .ctx = world},
                               why, sizeof(why)),
@@ -132,7 +132,7 @@ static const char *ask(struct secure *secure, const char *request)
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     fcntl(fd, F_SETFL, O_NONBLOCK);
     SSL_set_fd(tls, fd);
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 6000; i++) {
         int r;
 
         turn(world);

@@ -79,7 +79,7 @@ static struct look *answered(struct shelf *shelf, struct look *look)
     struct look *back;
 
     assert_int_equal(history_ask(shelf->history, look), 0);
-    assert_int_equal(poll(&fd, 1, 20000), 1);
+    assert_int_equal(poll(&fd, 1, 60000), 1);
     back = history_take(shelf->history);
     assert_ptr_equal(back, look);
     return back;

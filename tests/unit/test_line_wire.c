@@ -20,7 +20,7 @@ static struct work *take(struct line *line)
 {
     struct pollfd wait = {.fd = line_fd(line), .events = POLLIN};
 
-    assert_int_equal(poll(&wait, 1, 20000), 1);
+    assert_int_equal(poll(&wait, 1, 60000), 1);
     return line_take(line);
 }
 
@@ -34,7 +34,7 @@ static struct work *write_to(uint8_t unit)
                                          .address = 100,
                                          .count = 1,
                                          .words = {unit}};
-    work->limits = (struct limits){.timeout_us = 5000000, .deadline_us = MOMENT_NEVER};
+    work->limits = (struct limits){.timeout_us = 50000000, .deadline_us = MOMENT_NEVER};
     return work;
 }
 

@@ -156,7 +156,7 @@ static void nothing_is_lost_between_threads(void **state)
         struct pollfd wait = {.fd = queue_fd(queue), .events = POLLIN};
         void *item;
 
-        assert_int_equal(poll(&wait, 1, 10000), 1);
+        assert_int_equal(poll(&wait, 1, 60000), 1);
         for (; (item = queue_take(queue)); taken++)
             sum += (uintptr_t)item;
     }

@@ -106,8 +106,8 @@ static void a_slow_flush_never_holds_the_caller(void **state)
 
     (void)state;
     keep(store, 1, RECORD_JOB, "night", NULL, "{}");
-    assert_true(is_safe_within(store, 1, 5000));
-    disk_is(500, FINE);
+    assert_true(is_safe_within(store, 1, 60000));
+    disk_is(5000, FINE);
     int64_t worst = 0;
     for (unsigned i = 2; i < 200; i++) {
         int64_t began = now_ms();
@@ -117,9 +117,9 @@ static void a_slow_flush_never_holds_the_caller(void **state)
         if (now_ms() - began > worst)
             worst = now_ms() - began;
     }
-    assert_in_range(worst, 0, 200);
+    assert_in_range(worst, 0, 4000);
     assert_true(store_safe(store) < 199);
-    assert_true(is_safe_within(store, 199, 5000));
+    assert_true(is_safe_within(store, 199, 60000));
     disk_is(0, FINE);
     store_free(store);
     folder_free(folder);
@@ -132,11 +132,11 @@ static void what_comes_during_a_flush_shares_the_next(void **state)
     struct store_state is;
 
     (void)state;
-    disk_is(100, FINE);
+    disk_is(2000, FINE);
     keep(store, 1, RECORD_JOB, "night", NULL, "{}");
     for (unsigned i = 2; i <= 500; i++)
         keep(store, i, RECORD_STATUS, "night", NULL, "x");
-    assert_true(is_safe_within(store, 500, 5000));
+    assert_true(is_safe_within(store, 500, 60000));
     disk_is(0, FINE);
     store_state(store, &is);
     assert_in_range(is.commits, 1, 3);
@@ -152,13 +152,19 @@ static void what_nobody_waits_for_gathers_company(void **state)
 
     (void)state;
     keep(store, 1, RECORD_JOB, "night", NULL, "{}");
-    assert_true(is_safe_within(store, 1, 5000));
-    for (unsigned i = 2; i < 12; i++)
-        keep(store, i, RECORD_DONE, "night", "r1", "x");
-    keep(store, 12, RECORD_OUTCOME, "night", "r1", "x");
-    assert_true(is_safe_within(store, 12, 5000));
-    store_state(store, &is);
-    assert_int_equal(is.commits, 2);
+    assert_true(is_safe_within(store, 1, 60000));
+    for (unsigned last = 1, commits = 0; commits != 1; last += 11) {
+        assert_in_range(last, 1,
+                        500); /* company waits for 150 ms: so long nothing may hold us */
+        store_state(store, &is);
+        commits = (unsigned)is.commits;
+        for (unsigned i = 1; i < 11; i++)
+            keep(store, last + i, RECORD_DONE, "night", "r1", "x");
+        keep(store, last + 11, RECORD_OUTCOME, "night", "r1", "x");
+        assert_true(is_safe_within(store, last + 11, 60000));
+        store_state(store, &is);
+        commits = (unsigned)is.commits - commits;
+    }
     store_free(store);
     folder_free(folder);
 }
@@ -170,14 +176,14 @@ static void a_hung_disk_takes_no_new_work_in_the_end(void **state)
     struct store_state is;
 
     (void)state;
-    disk_is(1500, FINE);
+    disk_is(5000, FINE);
     for (unsigned i = 1; i <= STORE_WAITING_MOST + 1; i++)
         keep(store, i, RECORD_TWIN, NULL, "r1", "{}");
     store_state(store, &is);
     assert_false(is.takes);
     assert_non_null(strstr(is.why, "the disk is too slow"));
     disk_is(0, FINE);
-    assert_true(is_safe_within(store, STORE_WAITING_MOST + 1, 20000));
+    assert_true(is_safe_within(store, STORE_WAITING_MOST + 1, 60000));
     store_state(store, &is);
     assert_true(is.takes);
     store_free(store);
@@ -190,11 +196,11 @@ static void a_hung_disk_does_not_hold_the_end(void **state)
     struct store *store = open_at(folder);
 
     (void)state;
-    disk_is(1000, FINE);
+    disk_is(8000, FINE);
     keep(store, 1, RECORD_JOB, "night", NULL, "{}");
     int64_t began = now_ms();
     assert_int_equal(store_end(store, 100), STORE_E_UNSAFE);
-    assert_in_range(now_ms() - began, 0, 800);
+    assert_in_range(now_ms() - began, 0, 7000);
     disk_is(0, FINE);
     store_free(store);
     folder_free(folder);
@@ -209,7 +215,7 @@ static void goes_on_after(int error, const char *sentence)
     struct store_state is;
 
     keep(store, 1, RECORD_JOB, "night", NULL, "{}");
-    assert_true(is_safe_within(store, 1, 5000));
+    assert_true(is_safe_within(store, 1, 60000));
     disk_is(0, error);
     keep(store, 2, RECORD_OUTCOME, "night", "r1", "o1");
     for (int i = 0; i < 500; i++) {
@@ -224,7 +230,7 @@ static void goes_on_after(int error, const char *sentence)
     keep(store, 3, RECORD_OUTCOME, "night", "r2", "o2");
 
     disk_is(0, FINE);
-    assert_true(is_safe_within(store, 3, 5000));
+    assert_true(is_safe_within(store, 3, 60000));
     store_state(store, &is);
     assert_true(is.takes);
     assert_string_equal(is.why, "");
@@ -324,7 +330,9 @@ static void a_kill_loses_nothing_that_was_said_safe(void **state)
             write_until_killed(folder, ends[1]);
         }
         close(ends[1]);
-        poll(NULL, 0, 30 + rand() % 60);
+        if (round % 4 > 0) /* the others may be killed before they have begun */
+            assert_int_equal(poll(&(struct pollfd){ends[0], POLLIN, 0}, 1, 60000), 1);
+        poll(NULL, 0, rand() % 90);
         kill(child, SIGKILL);
         waitpid(child, NULL, 0);
         uint64_t said = last_said(ends[0]);
@@ -348,7 +356,7 @@ static void a_kill_loses_nothing_that_was_said_safe(void **state)
         before = last;
         store_free(store);
     }
-    assert_true(before > 10); /* else nothing was shown; a busy machine does no more */
+    assert_true(before > 10); /* else nothing was shown */
     folder_free(folder);
 }
 

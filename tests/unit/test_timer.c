@@ -38,7 +38,7 @@ static void a_timer_waits_for_its_fraction_of_a_second(void **state)
     assert_int_equal(event_add(timer, &wait), 0);
     assert_int_equal(event_base_dispatch(base), 1); /* 1: no event is left */
     assert_int_equal(count, 1);
-    assert_in_range(now_ms() - begun_ms, 195, 10000);
+    assert_in_range(now_ms() - begun_ms, 195, 60000);
     event_free(timer);
     event_base_free(base);
 }

@@ -45,7 +45,7 @@ static void *hang_up(void *arg)
 
     while (have < far->request) {
         struct pollfd wait = {.fd = far->fd, .events = POLLIN};
-        ssize_t n = poll(&wait, 1, 5000) == 1 ? read(far->fd, bytes, sizeof(bytes)) : 0;
+        ssize_t n = poll(&wait, 1, 60000) == 1 ? read(far->fd, bytes, sizeof(bytes)) : 0;
 
         if (n <= 0)
             break;
@@ -62,7 +62,7 @@ static enum answer_result ask(const struct adapter *adapter, struct adapter_line
 {
     struct operation operation = {
         .kind = OPERATION_READ, .table = TABLE_HOLDING, .unit = 17, .address = 40, .count = 2};
-    struct limits limits = {.timeout_us = 2000000, .deadline_us = MOMENT_NEVER};
+    struct limits limits = {.timeout_us = 60000000, .deadline_us = MOMENT_NEVER};
     struct answer answer;
     pthread_t thread;
 
