@@ -88,9 +88,6 @@ static void come_up(struct hub_thread *thread, struct hub_identity *identity)
     for (size_t i = 0; i < thread->count; i++)
         wanted += thread->identities[i].wanted;
     thread->up++;
-    pthread_mutex_lock(&thread->end.lock);
-    thread->calls[identity->device] = 0;
-    pthread_mutex_unlock(&thread->end.lock);
     thread->untold[identity->device] = true;
     if (thread->up == wanted && !thread->all_told) {
         thread->all_told = true;
@@ -290,6 +287,10 @@ static void connect_due(struct hub_thread *thread, struct moment now)
         return;
     thread->flapping -= identity->resting;
     identity->resting = false;
+    pthread_mutex_lock(&thread->end.lock);
+    thread->calls[identity->device] =
+        0; /* not later: a call may come before we know we are up */
+    pthread_mutex_unlock(&thread->end.lock);
     thread->next_connect_us =
         now.boot_us + pause_us / 2 + (int64_t)((uint64_t)pause_us * hub_random() >> 32);
     if (!hub_identity_connect(identity, &thread->means, now, hub_random(), why, sizeof(why)))

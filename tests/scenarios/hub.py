@@ -301,6 +301,16 @@ class Link:
         if len(self.filters) > 5:
             raise Broken("more than five subscriptions")
         self.send(SUBACK, 0, body[:2] + bytes(codes))
+        if self.hub.greeting and FILTERS[0] in self.filters:
+            self.hub.greeted[self.id] = self.ask(self.hub.greeting, b"null")
+
+    def ask(self, method, body):
+        """Calls a method; a future of its (status, payload)."""
+        rid = uuid.uuid4().hex[:12] + "~.x="  # the device must give it back to the letter
+        future = self.waiting[rid] = self.hub.loop.create_future()
+        future.rid = rid
+        self.publish(f"$iothub/methods/POST/{method}/?$rid={rid}&extra=1", body)
+        return future
 
     def published(self, flags, body):
         qos = flags >> 1 & 3
@@ -403,13 +413,14 @@ class Hub:
         self.telemetry_delay, self.telemetry_lost, self.pending_most = 0, 0, 0
         self.throttled = 0
         self.twin_answers_held = False
+        self.greeting, self.greeted = None, {}  # a method that is called with the subscription
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
         self._server = None
         self.start()
 
-    def _do(self, work, limit=20):
+    def _do(self, work, limit=120):
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(limit)
 
     # --- the hub's own life ---
@@ -465,12 +476,15 @@ class Hub:
         if link:
             self.loop.call_soon_threadsafe(link.cut)
 
-    def recreate(self, name):
-        """Deleted and made anew: its twin begins again."""
-        link, key = self.identities[name].link, self.identities[name].key
-        self.identities[name] = Identity(key)
-        if link:
-            self.loop.call_soon_threadsafe(link.cut)
+    def recreate(self, name, desired):
+        """Deleted and made anew: its twin begins again, with what is desired by then."""
+        async def anew():
+            link, identity = self.identities[name].link, Identity(self.identities[name].key)
+            identity.desired, identity.desired_version = desired, 2
+            self.identities[name] = identity
+            if link:
+                link.cut()
+        self._do(anew())
 
     # --- what an operator does ---
 
@@ -481,22 +495,19 @@ class Hub:
         link = identity.link
         if not link or FILTERS[0] not in link.filters:
             raise HubError(404103, "the device is not connected")
-        rid = uuid.uuid4().hex[:12] + "~.x="  # the device must give it back to the letter
-        future = link.waiting[rid] = self.loop.create_future()
-        body = raw if raw is not None else json.dumps(payload).encode()
         identity.calls.append((method, payload))
-        link.publish(f"$iothub/methods/POST/{method}/?$rid={rid}&extra=1", body)
+        future = link.ask(method, raw if raw is not None else json.dumps(payload).encode())
         try:
             return await asyncio.wait_for(future, timeout)
         except asyncio.TimeoutError:
-            link.waiting.pop(rid, None)
+            link.waiting.pop(future.rid, None)
             raise HubError(504101, "no answer from the device in time") from None
 
-    def call(self, name, method, payload=None, timeout=30, raw=None):
+    def call(self, name, method, payload=None, timeout=90, raw=None):
         """The device's own (status, payload); HubError where it gave none."""
         return self._do(self._call(name, method, payload, timeout, raw), timeout + 10)
 
-    def begin_call(self, name, method, payload=None, timeout=30, raw=None) -> concurrent.futures.Future:
+    def begin_call(self, name, method, payload=None, timeout=90, raw=None) -> concurrent.futures.Future:
         return asyncio.run_coroutine_threadsafe(self._call(name, method, payload, timeout, raw),
                                                 self.loop)
 
@@ -512,7 +523,7 @@ class Hub:
         return {record["deviceId"]: record
                 for record in await asyncio.gather(*(one(name) for name in names))}
 
-    def job(self, names, method, payload=None, timeout=30):
+    def job(self, names, method, payload=None, timeout=90):
         """(deviceJobStatistics, records): a device has succeeded for the hub when it answered."""
         records = self._do(self._job(names, method, payload, timeout), timeout + 20)
         failed = sum(record["status"] == "failed" for record in records.values())
