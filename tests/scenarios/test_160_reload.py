@@ -219,22 +219,24 @@ def test_a_hundred_reloads_under_load_lose_nothing_and_keep_the_memory_level(wor
     caller = threading.Thread(target=call)
     caller.start()
     try:
-        early = 0
-        for n in range(100):
+        sizes, n = [], 0
+        # What is kept for a while grows with the calls that a busy machine finds time for: only
+        # what grows with each reload never stops to.
+        while n < 100 or (sizes[-1] - sizes[-2] >= 2048 and n < 380):
             floor.write([devices("room-#", "floor3", f"2-{7 + n % 3}")],
                         more=f"retries = {1 + n % 2};")
             status, _, answer = floor.api.ask("POST", "/jobgate/v1/reload")
             assert status == 200, answer
             until(lambda: not floor.site()["pending"], what="it is taken over")
-            if n == 29:
-                early = resident_kb(floor.gateway)
-        late = resident_kb(floor.gateway)
+            n += 1
+            if n % 35 == 30:
+                sizes.append(resident_kb(floor.gateway))
     finally:
         stop.set()
         caller.join()
     assert not bad
-    assert floor.site()["reloads"] == 100
-    assert late - early < 4096, (early, late)
+    assert floor.site()["reloads"] == n
+    assert sizes[-1] - sizes[-2] < 2048, sizes
     assert floor.gateway.text().count("line floor3: up") == 1
     assert floor.gateway.stop() == 0, floor.gateway.text()
 
