@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "links/iothub_private.h"
+#include "site/value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +37,7 @@ static void send_twin(struct iothub *iothub, size_t index)
             outgoing_new(OUTGOING_STATE, hub_topic_twin_get(++iothub->rid), strdup(" "), false);
         break;
     case HUB_WANTS_REPORT:
-        text = json_dumps(body, JSON_COMPACT);
+        text = json_text(body);
         message =
             outgoing_new(OUTGOING_REPORTED, hub_topic_twin_report(++iothub->rid), text, false);
         break;

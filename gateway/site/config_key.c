@@ -244,7 +244,7 @@ void group_read(struct reader *reader, const struct setting *group, const struct
         }
         for (k = 0; k < count; k++)
             names_add(&names, keys[k].name);
-        report(reader, setting->place, "unknown key \"%s\"; %s", setting->name,
+        report(reader, setting->place, "unknown key \"%.60s\"; %s", setting->name,
                names_advice(&names, setting->name, advice, sizeof(advice)));
     }
 }

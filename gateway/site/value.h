@@ -51,7 +51,8 @@ uint8_t value_decimals(double number);
 /* Cuts an unfinished UTF-8 character off the end of a text that a buffer cut short. */
 void utf8_clip(char *text);
 
-/* JSON as jobgate sends it: compact, 15 significant digits, keys in order. malloc'ed. */
+/* JSON as jobgate sends it: compact, keys in order, each real with 15 significant digits, or as
+   many more as it takes to be read as the same number. malloc'ed. */
 char *json_text(const json_t *value);
 
 #endif

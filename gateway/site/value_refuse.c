@@ -44,11 +44,6 @@ uint8_t value_decimals(double number)
     return decimals;
 }
 
-char *json_text(const json_t *value)
-{
-    return json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(15) | JSON_ENCODE_ANY);
-}
-
 /* A number for people: with the point's decimals where they tell it all. */
 static void number_text(const struct point *point, double number, char text[SHOWN_MOST])
 {

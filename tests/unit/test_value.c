@@ -341,6 +341,27 @@ static void a_float64_keeps_its_ends(void **state)
     assert_refused(&point, "1e300", VALUE_E_RANGE, "p: 1e+300 is more than float64 can hold");
 }
 
+static void a_real_is_told_with_the_digits_that_it_takes(void **state)
+{
+    static const char *const texts[] = {
+        "[21.3,0.1,-2.5e-7,1e300,[1,\"3.1415926535897931\"]]", /* 15 do */
+        "{\"a\":3.141592653589793,\"b\":[0.1,21.3,true],\"c\":\"say "
+        "\\\"0.30000000000000004\\\"\"}",
+        "[0.30000000000000004,1234567890123456.0,-1.0000000000000002]",
+        "3.141592653589793",
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        json_t *value = json_loads(texts[i], JSON_DECODE_ANY, NULL);
+        assert_non_null(value);
+        char *text = json_text(value);
+        assert_string_equal(text, texts[i]);
+        free(text);
+        json_decref(value);
+    }
+}
+
 static void nan_and_infinity_are_no_values(void **state)
 {
     struct point point = point_of("flow", POINT_FLOAT32, 0);
@@ -599,6 +620,7 @@ int main(void)
         cmocka_unit_test(a_point_with_values_takes_names_only),
         cmocka_unit_test(a_float32_is_read_as_its_shortest_decimal),
         cmocka_unit_test(a_float64_keeps_its_ends),
+        cmocka_unit_test(a_real_is_told_with_the_digits_that_it_takes),
         cmocka_unit_test(nan_and_infinity_are_no_values),
         cmocka_unit_test(a_bad_bcd_digit_is_no_value),
         cmocka_unit_test(a_string_is_padded_and_cut_at_the_first_nul),
