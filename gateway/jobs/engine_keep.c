@@ -152,6 +152,8 @@ uint64_t keep_twin(struct engine *engine, size_t device)
         (json_int_t)twin->reported_version, "tagsVersion", (json_int_t)twin->tags_version,
         "applied", (json_int_t)twin->applied_version);
 
+    json_object_update_new(kept, json_pack("{s:O*, s:O*}", "desiredTimes", twin->desired_times,
+                                           "reportedTimes", twin->reported_times));
     if (twin->hub_version != 0) {
         json_object_set_new(kept, "hubVersion", json_integer(twin->hub_version));
         json_object_update_new(kept, json_pack("{s:O*, s:O*}", "hubDesired", twin->hub_desired,

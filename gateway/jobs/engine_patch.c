@@ -1,5 +1,6 @@
 /* Twin patches: desired properties taken, superseded, and acknowledged one by one. */
 #include "jobs/engine_private.h"
+#include "jobs/metadata.h"
 #include "site/value.h"
 
 #include <errno.h>
@@ -25,8 +26,11 @@ int patch_take(struct engine *engine, struct task *task)
 
     if (action->tags)
         r = take_tags(engine, task->device, action->tags);
-    if (r == 0 && json_object_size(action->arguments) > 0) /* tags alone are no new version */
+    if (r == 0 && json_object_size(action->arguments) > 0) { /* tags alone: no new version */
         r = twin_patch_desired(twin, action->arguments);
+        metadata_patch(&twin->desired_times, twin->desired, action->arguments, task->changed_ms,
+                       twin->desired_version);
+    }
     /* Acknowledged by the number that the broker's back end knows, where it gave one. IoT Hub's
        own number stands beside the gateway's, for the hub alone. */
     const struct request *request = task->job->request;
@@ -264,6 +268,7 @@ struct patch_end {
     enum code code;
     int64_t version;
     const char *text;
+    int64_t now_ms;
 };
 
 /* The hub's own number of what is acknowledged; 0: it was not the hub's. */
@@ -275,6 +280,7 @@ static int64_t hub_version(const struct request *request)
 static void forget(struct twin *twin, const char *path)
 {
     twin_forget(twin, path);
+    metadata_forget(twin->reported_times, path);
     twin_acknowledge_hub(twin, path, 0);
 }
 
@@ -299,6 +305,7 @@ static void acknowledge_all(const struct patch_end *end, const json_t *patch,
         } else {
             twin_acknowledge(end->twin, path, left_value(end->twin, path, end->code, NULL),
                              code_status(end->code), end->version, end->text);
+            metadata_set(&end->twin->reported_times, path, end->now_ms, 0);
             twin_acknowledge_hub(end->twin, path, hub_version(end->request));
         }
     }
@@ -314,7 +321,8 @@ void patch_refused(struct engine *engine, const struct request *request, size_t 
                             .request = request,
                             .code = code,
                             .version = twin->desired_version,
-                            .text = text};
+                            .text = text,
+                            .now_ms = now.wall_ms};
     int64_t before = twin->reported_version;
 
     acknowledge_all(&end, request->action.arguments, "");
@@ -325,7 +333,8 @@ void patch_refused(struct engine *engine, const struct request *request, size_t 
     reported_changed(engine, device, now);
 }
 
-bool patch_acknowledge(struct engine *engine, struct task *task, const char *text)
+bool patch_acknowledge(struct engine *engine, struct task *task, const char *text,
+                       struct moment now)
 {
     struct twin *twin = &engine->devices[task->device].twin;
     int64_t before = twin->reported_version;
@@ -337,7 +346,8 @@ bool patch_acknowledge(struct engine *engine, struct task *task, const char *tex
             .request = task->job->request,
             .code = task->code,
             .version = task->version,
-            .text = text};
+            .text = text,
+            .now_ms = now.wall_ms};
 
         acknowledge_all(&end, task->job->request->action.arguments, "");
         return twin->reported_version != before;
@@ -352,6 +362,7 @@ bool patch_acknowledge(struct engine *engine, struct task *task, const char *tex
         if (ends[i].code != CODE_SUPERSEDED) { /* the newer one acknowledges it */
             twin_acknowledge(twin, ends[i].path, value, ends[i].status, task->version,
                              sentence_of(&ends[i]));
+            metadata_set(&twin->reported_times, ends[i].path, now.wall_ms, 0);
             twin_acknowledge_hub(twin, ends[i].path, hub_version(task->job->request));
         }
         json_decref(value);

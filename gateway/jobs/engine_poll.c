@@ -1,6 +1,7 @@
 /* Polling: what a line reads on its own account when it has nothing better to do, and which of
    the values are told. A device's polls pause while it has a task. */
 #include "jobs/engine_private.h"
+#include "jobs/metadata.h"
 #include "site/value.h"
 
 #include <errno.h>
@@ -159,18 +160,23 @@ static bool has_moved(const struct point *point, const uint16_t *words, const ui
 }
 
 /* A property that was written keeps its acknowledgement beside the value. */
+void poll_path(char path[POLL_PATH_SIZE], const struct twin *twin, const char *property)
+{
+    const json_t *reported = twin->reported ? twin_find(twin->reported, property) : NULL;
+
+    snprintf(path, POLL_PATH_SIZE, "%s%s", property,
+             json_object_get(reported, "ac") ? ".value" : "");
+}
+
 void poll_tell(struct engine *engine, size_t device, const struct point *point,
-               const json_t *value)
+               const json_t *value, int64_t at_ms)
 {
     struct twin *twin = &engine->devices[device].twin;
-    const json_t *reported = twin->reported ? twin_find(twin->reported, point->property) : NULL;
-    char path[300];
+    char path[POLL_PATH_SIZE];
 
-    if (json_object_get(reported, "ac"))
-        snprintf(path, sizeof(path), "%s.value", point->property);
-    else
-        snprintf(path, sizeof(path), "%s", point->property);
+    poll_path(path, twin, point->property);
     twin_report(twin, path, value);
+    metadata_set(&twin->reported_times, path, at_ms, 0);
 }
 
 /* What a device holds now; a number that is none (NaN) is left out. Into `all` too. */
@@ -188,7 +194,7 @@ static bool take_item(struct engine *engine, size_t device, const struct poll_re
     bool moved = value && (!*known || has_moved(point, words, told, value));
 
     if (moved) {
-        poll_tell(engine, device, point, value);
+        poll_tell(engine, device, point, value, engine->devices[device].heard_ms);
         memcpy(told, words, point->count * sizeof(*told));
         *known = 1;
     }

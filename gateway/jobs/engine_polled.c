@@ -36,17 +36,22 @@ static size_t item_count(const struct engine *engine, size_t device)
 static size_t keep_polled(struct engine *engine, size_t device)
 {
     const struct twin *twin = &engine->devices[device].twin;
-    json_t *values = json_object();
+    json_t *values = json_object(), *times = json_object();
 
     for (size_t i = 0; i < item_count(engine, device); i++) {
         const char *property = polled_point(engine, device, i)->property;
         const json_t *value = value_of(twin, property);
 
-        if (value)
-            json_object_set(values, property, (json_t *)(uintptr_t)value);
+        if (!value)
+            continue;
+        char path[POLL_PATH_SIZE];
+
+        poll_path(path, twin, property);
+        json_object_set(values, property, (json_t *)(uintptr_t)value);
+        json_object_set(times, property, json_object_get(twin->reported_times, path));
     }
-    json_t *kept = json_pack("{s:I, s:o}", "version", (json_int_t)twin->reported_version,
-                             "values", values);
+    json_t *kept = json_pack("{s:I, s:o, s:o}", "version", (json_int_t)twin->reported_version,
+                             "values", values, "times", times);
     char *text = json_text(kept);
     size_t size = strlen(text);
     json_decref(kept);
@@ -103,6 +108,7 @@ void polled_recall(struct engine *engine, size_t device, const json_t *kept)
     struct twin *twin = &engine->devices[device].twin;
     int64_t version = json_integer_value(json_object_get(kept, "version"));
     const json_t *values = json_object_get(kept, "values");
+    const json_t *times = json_object_get(kept, "times");
 
     if (version < twin->reported_version)
         return;
@@ -111,7 +117,8 @@ void polled_recall(struct engine *engine, size_t device, const json_t *kept)
         const json_t *value = json_object_get(values, point->property);
 
         if (value)
-            poll_tell(engine, device, point, value);
+            poll_tell(engine, device, point, value,
+                      json_integer_value(json_object_get(times, point->property)));
     }
     twin->reported_version = version;
 }

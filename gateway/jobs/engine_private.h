@@ -438,7 +438,8 @@ struct plan *patch_plan_without(const struct engine *engine, const struct task *
 void patch_refused(struct engine *engine, const struct request *request, size_t device,
                    enum code code, const char *text, struct moment now);
 /* In the twin; true when the reported document has changed. `text`: why it was refused. */
-bool patch_acknowledge(struct engine *engine, struct task *task, const char *text);
+bool patch_acknowledge(struct engine *engine, struct task *task, const char *text,
+                       struct moment now);
 char *patch_payload(const struct task *task, enum code *code, char *text, size_t size);
 
 /* engine_patch_taken.c */
@@ -537,7 +538,10 @@ bool poll_work(struct engine *engine, size_t device, struct work *work);
 void poll_answer(struct engine *engine, const struct work *work, struct moment now);
 /* Into the twin: what a point holds. */
 void poll_tell(struct engine *engine, size_t device, const struct point *point,
-               const json_t *value);
+               const json_t *value, int64_t at_ms);
+enum { POLL_PATH_SIZE = 300 };
+/* Where in the reported document a polled value stands. */
+void poll_path(char path[POLL_PATH_SIZE], const struct twin *twin, const char *property);
 
 /* engine_seen.c */
 /* What the task has seen of reported properties. True: the document has changed. */
@@ -610,6 +614,8 @@ struct select {
     const struct engine *engine;
     size_t device;
     char etag[ETAG_SIZE], heard[TIMETEXT_SIZE]; /* what was looked up; valid until the next */
+    char updated[2][TIMETEXT_SIZE];             /* two may be compared */
+    unsigned turn;
 };
 struct condition_value select_lookup(void *ctx, const struct condition_path *path);
 const json_t *device_tags(const struct engine *engine, size_t device);

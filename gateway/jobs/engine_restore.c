@@ -218,6 +218,8 @@ static void recall_document(struct twin *twin, const json_t *kept)
     twin->desired = json_incref(json_object_get(kept, "desired"));
     twin->reported = json_incref(json_object_get(kept, "reported"));
     twin->tags = json_incref(json_object_get(kept, "tags"));
+    twin->desired_times = json_incref(json_object_get(kept, "desiredTimes"));
+    twin->reported_times = json_incref(json_object_get(kept, "reportedTimes"));
     twin->desired_version = number(kept, "desiredVersion");
     twin->reported_version = number(kept, "reportedVersion");
     twin->tags_version = number(kept, "tagsVersion");

@@ -50,7 +50,7 @@ static bool tell(struct engine *engine, const struct task *task, const struct po
     value = value_decode(point, reading_words(reading), &error);
     moved = value && !json_equal(told, value);
     if (moved)
-        poll_tell(engine, task->device, point, value);
+        poll_tell(engine, task->device, point, value, engine->devices[task->device].heard_ms);
     json_decref(value);
     return moved;
 }

@@ -172,7 +172,7 @@ void task_refuse(struct engine *engine, struct task *task, enum code code, const
     struct said said = {.payload = error_body(code, text), .description = text};
     task->code = code;
     if (task->job->request->action.kind == ACTION_PATCH && task->device != SITE_NONE)
-        reported = patch_acknowledge(engine, task, text);
+        reported = patch_acknowledge(engine, task, text, now);
     finish(engine, task, code == CODE_CANCELED ? TASK_CANCELED : TASK_FAILED, &said, reported,
            now);
 }
@@ -319,7 +319,7 @@ void task_end(struct engine *engine, struct task *task, struct moment now)
     if (task->job->request->action.kind == ACTION_PATCH) {
         said.payload = patch_payload(task, &task->code, text, sizeof(text));
         said.writes = run_writes(task->run);
-        reported = patch_acknowledge(engine, task, text);
+        reported = patch_acknowledge(engine, task, text, now);
     } else {
         task->code = task->run->code;
         snprintf(text, sizeof(text), "%s", task->run->text);

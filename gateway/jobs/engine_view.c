@@ -1,5 +1,6 @@
 /* What others may see of the engine, in the shapes of the hub's service and of docs/api.md. */
 #include "jobs/engine_private.h"
+#include "jobs/metadata.h"
 #include "jobs/timetext.h"
 
 #include <stdio.h>
@@ -151,10 +152,11 @@ json_t *engine_devices_json(struct engine *engine, const char *device_id)
     return devices;
 }
 
-static json_t *section_json(const json_t *section, int64_t version)
+static json_t *section_json(const json_t *section, const json_t *times, int64_t version)
 {
     json_t *copy = section ? json_deep_copy(section) : json_object();
 
+    json_object_set_new(copy, "$metadata", metadata_tree(section, times));
     json_object_set_new(copy, "$version", json_integer(version));
     return copy;
 }
@@ -172,8 +174,10 @@ json_t *engine_twin_json(struct engine *engine, const char *device_id)
     json_object_set_new(object, "tags", json_deep_copy(device_tags(engine, index)));
     json_object_set_new(
         object, "properties",
-        json_pack("{s:o, s:o}", "desired", section_json(twin->desired, twin->desired_version),
-                  "reported", section_json(twin->reported, twin->reported_version)));
+        json_pack("{s:o, s:o}", "desired",
+                  section_json(twin->desired, twin->desired_times, twin->desired_version),
+                  "reported",
+                  section_json(twin->reported, twin->reported_times, twin->reported_version)));
     return object;
 }
 

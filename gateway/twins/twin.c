@@ -23,6 +23,8 @@ void twin_deinit(struct twin *twin)
 {
     json_decref(twin->desired);
     json_decref(twin->reported);
+    json_decref(twin->desired_times);
+    json_decref(twin->reported_times);
     json_decref(twin->tags);
     json_decref(twin->hub_desired);
     json_decref(twin->hub_acks);

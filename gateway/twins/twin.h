@@ -16,7 +16,9 @@ struct twin {
     json_t *desired;  /* object or NULL while empty */
     json_t *reported; /* object or NULL while empty: {value,ac,av,ad} of written properties,
                          bare polled ones */
-    json_t *tags;     /* tags set by patches, merged over the file's; NULL: none */
+    json_t *desired_times,
+        *reported_times; /* when each was set, for whoever tells it; or NULL */
+    json_t *tags;        /* tags set by patches, merged over the file's; NULL: none */
     int64_t desired_version, reported_version,
         tags_version;        /* 1 at first, + 1 for each change */
     int64_t applied_version; /* broker: last $version applied; 0: none */

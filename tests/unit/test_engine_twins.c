@@ -110,6 +110,9 @@ static void all_that_the_hub_says_of_a_device_is_said(void **state)
                                           "capabilities.iotEdge",
                                           "tags",
                                           "properties.desired.$version",
+                                          "properties.desired.$metadata.$lastUpdatedVersion",
+                                          "properties.desired.$metadata.setpoint.$lastUpdated",
+                                          "properties.reported.$metadata.setpoint.$lastUpdated",
                                           "properties.reported.$version"};
 
     (void)state;
@@ -151,6 +154,13 @@ static void conditions_find_what_is_said(void **state)
     assert_string_equal(count_of("f", "cloudToDeviceMessageCount = 0 AND modelId = ''"), "6");
     assert_string_equal(count_of("g", "x509Thumbprint.primaryThumbprint = null"), "6");
     assert_string_equal(count_of("h", "IS_DEFINED(statusReason)"), "0");
+    assert_string_equal(count_of("i", "properties.desired.$metadata.setpoint.$lastUpdated <= "
+                                      "properties.reported.$metadata.setpoint.$lastUpdated"),
+                        "1");
+    assert_string_equal(count_of("k", "properties.desired.$metadata.$lastUpdatedVersion = 2"),
+                        "1");
+    assert_string_equal(count_of("l", "properties.desired.$metadata.$lastUpdated < '0002'"),
+                        "5");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
