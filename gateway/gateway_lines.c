@@ -100,21 +100,21 @@ static bool take_answers(struct gateway *gateway, struct gateway_line *line)
 }
 
 /* What other lines have answered comes along: to wake up and to carry out costs more than an
-   answer does. */
+   answer does. They may have rung as well, and then have nothing more. */
 static void on_line(evutil_socket_t fd, short what, void *ctx)
 {
     struct gateway_line *rung = ctx;
     struct gateway *gateway = rung->gateway;
-    bool some = take_answers(gateway, rung);
 
     (void)fd;
     (void)what;
+    if (!take_answers(gateway, rung))
+        return;
     for (size_t i = 0; i < gateway->site->line_count; i++) {
-        if (gateway->lines[i]->out > 0 && take_answers(gateway, gateway->lines[i]))
-            some = true;
+        if (gateway->lines[i]->out > 0)
+            take_answers(gateway, gateway->lines[i]);
     }
-    if (some)
-        gateway_pump(gateway);
+    gateway_pump(gateway);
 }
 
 int gateway_make_lines(const struct site *site, struct gateway_line ***ret)

@@ -234,7 +234,8 @@ static void work_on(struct line *line, struct work *work)
     bool was_open = work->answer.started_us != 0; /* else a connect has failed just now */
     char why[sizeof(line->why)];
 
-    snprintf(why, sizeof(why), "%s", work->answer.text);
+    if (gone)
+        snprintf(why, sizeof(why), "%s", work->answer.text);
     hand_back(line, work);
     if (gone)
         reopen(line, was_open, why);
@@ -309,5 +310,6 @@ void *line_main(void *arg)
     }
     close_wire(line);
     put_back_unsent(line, ANSWER_NOT_SENT, "the line was stopped before it could be sent");
+    ring_loop(line);
     return NULL;
 }
