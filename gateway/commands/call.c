@@ -38,6 +38,22 @@ static bool read_timeout(const struct options *options, const char *text, unsign
     return false;
 }
 
+/* What begins as an object or a list was meant to be one, and is no text. */
+static bool is_whole(const struct options *options, const char *text)
+{
+    struct refusal refusal;
+    json_t *value;
+
+    if (text[0] != '{' && text[0] != '[')
+        return true;
+    if (request_read_json(&value, text, strlen(text), &refusal) == 0) {
+        json_decref(value);
+        return true;
+    }
+    complain(options, "%s", refusal.text);
+    return false;
+}
+
 int command_call(int argc, char **argv)
 {
     const char *timeout = NULL;
@@ -54,6 +70,8 @@ int command_call(int argc, char **argv)
         complain(&options, "\"%s\" is no name of a method", options.names[1]);
         return EXIT_WRONG;
     }
+    if (options.count == 3 && !is_whole(&options, options.names[2]))
+        return EXIT_WRONG;
     call.device_id = options.names[0];
     call.action.method = strdup(options.names[1]);
     if (options.count == 3)

@@ -57,6 +57,7 @@ void read_gateway(struct reader *reader, const struct setting *root)
 {
     const struct setting *group = setting_find(root, "gateway"), *setting;
     struct site *site = reader->site;
+    struct stat status;
 
     reader_about(reader, "gateway: ");
     if (!group) {
@@ -75,6 +76,11 @@ void read_gateway(struct reader *reader, const struct setting *root)
         report(reader, setting->place,
                "id is \"%.140s\"; it may hold A-Z a-z 0-9 . _ : - and at most 128 of them",
                site->id);
+    setting = setting_find(group, "state");
+    if (setting && site->state && stat(site->state, &status) == 0 && !S_ISDIR(status.st_mode))
+        report(reader, setting->place,
+               "state \"%.200s\" is no folder; name one, it is made where it is missing",
+               site->state);
     setting = setting_find(group, "timezone");
     if (setting && site->timezone && !timezone_exists(site->timezone))
         report(reader, setting->place,

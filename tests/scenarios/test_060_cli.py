@@ -135,6 +135,15 @@ def test_a_call_takes_json_arguments(small):
     assert json.loads(told.stdout)["payload"]["values"]["setpoint"] == 19.0
 
 
+@pytest.mark.parametrize("text, said", [
+    ('{"setpoint": 20', "not JSON at line 1"),
+    ('{"setpoint": 20, "setpoint": 21}', "duplicate"),
+])
+def test_an_object_that_is_none_is_not_taken_for_a_text(small, text, said):
+    told = command(small, "call", "room-2", "setComfort", text)
+    assert told.returncode == 2 and said in told.stderr, told
+
+
 def test_devices_are_listed_and_selected_by_a_condition(small):
     told = command(small, "devices", "--json")
     rows = json.loads(told.stdout)
