@@ -23,6 +23,7 @@ struct found {
 struct search {
     struct engine *engine;
     char *type, *status;       /* jobs: only of these; "": any */
+    int64_t from_ms, to_ms;    /* ... and made then; to_ms 0: no end */
     const struct query *query; /* NULL: jobs */
     bool single;               /* one job is asked for */
     size_t most;
@@ -106,12 +107,18 @@ static bool has_status(const struct job *job, const char *status)
     return strcmp(status, job_status_name(job->status)) == 0;
 }
 
+static bool is_made_then(const struct search *search, int64_t created_ms)
+{
+    return created_ms >= search->from_ms && (search->to_ms == 0 || created_ms < search->to_ms);
+}
+
 static void find_jobs(struct search *search)
 {
     const struct engine *engine = search->engine;
 
     for (const struct job *job = engine->newest; job; job = job->older) {
         if (job->call || job->order > search->from.place.order ||
+            !is_made_then(search, job->created_ms) ||
             (!is_any(search->type) && strcmp(search->type, job_type_name(job)) != 0) ||
             (!is_any(search->status) && !has_status(job, search->status)))
             continue;
@@ -202,7 +209,11 @@ static bool job_fits(void *ctx, const char *text)
     json_t *job = json_loads(text, 0, NULL);
     const char *type = json_string_value(json_object_get(job, "type"));
     const char *status = json_string_value(json_object_get(job, "status"));
-    bool fits = type && status && (is_any(search->type) || strcmp(type, search->type) == 0) &&
+    const char *created = json_string_value(json_object_get(job, "createdTime"));
+    int64_t created_ms = 0;
+    bool fits = type && status && created && timetext_parse(&created_ms, created) == 0 &&
+                is_made_then(search, created_ms) &&
+                (is_any(search->type) || strcmp(type, search->type) == 0) &&
                 (is_any(search->status) || strcmp(status, search->status) == 0);
 
     json_decref(job);
@@ -292,20 +303,22 @@ int search_job(struct search **ret, struct engine *engine, const char *job_id)
     return hand_out(ret, search);
 }
 
-int search_jobs(struct search **ret, struct engine *engine, const char *type,
-                const char *status, size_t most, const char *after)
+int search_jobs(struct search **ret, struct engine *engine, const struct job_filter *filter,
+                size_t most, const char *after)
 {
     struct search *search;
     int r = begin(&search, engine, most, after);
 
     if (r != 0)
         return r;
-    search->type = strdup(type ? type : "");
-    search->status = strdup(status ? status : "");
+    search->type = strdup(filter->type ? filter->type : "");
+    search->status = strdup(filter->status ? filter->status : "");
+    search->from_ms = filter->from_ms;
+    search->to_ms = filter->to_ms;
     search->failed = !search->type || !search->status;
     if (!search->failed)
         find_jobs(search);
-    if (engine->shelves && may_be_over(status))
+    if (engine->shelves && may_be_over(filter->status))
         look_for(search, LOOK_JOBS, NULL, NULL);
     return hand_out(ret, search);
 }

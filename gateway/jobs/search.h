@@ -14,6 +14,7 @@
 #include "store/history.h"
 
 #include <jansson.h>
+#include <stdint.h>
 
 struct engine;
 struct search;
@@ -25,9 +26,15 @@ enum { SEARCH_E_CURSOR = 1 }; /* it is none of this list */
 
 /* One job, as the hub's clients know it. */
 int search_job(struct search **ret, struct engine *engine, const char *job_id);
-/* Jobs, newest first; type and status "" or NULL: any. */
-int search_jobs(struct search **ret, struct engine *engine, const char *type,
-                const char *status, size_t most, const char *after);
+/* Which jobs: type and status, "" or NULL: any; made from `from_ms` on and before `to_ms`, both
+   milliseconds of wall time, `to_ms` 0: no end. */
+struct job_filter {
+    const char *type, *status;
+    int64_t from_ms, to_ms;
+};
+/* Jobs, newest first. */
+int search_jobs(struct search **ret, struct engine *engine, const struct job_filter *filter,
+                size_t most, const char *after);
 /* Rows of `FROM devices.jobs` or `FROM devices`. The query must outlive the search. */
 int search_query(struct search **ret, struct engine *engine, const struct query *query,
                  size_t most, const char *after);

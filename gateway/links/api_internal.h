@@ -37,6 +37,7 @@ enum {
 
 struct access;
 struct exchange;
+struct job_filter;
 struct out;
 struct peers;
 struct query;
@@ -259,8 +260,8 @@ struct page {
 /* Each answers the exchange, now or when the history has said its part. `list` names the list
    in the page's token. */
 void exchange_search_job(struct exchange *exchange, const char *job_id);
-void exchange_search_jobs(struct exchange *exchange, const char *list, const char *type,
-                          const char *status, const struct page *page);
+void exchange_search_jobs(struct exchange *exchange, const char *list,
+                          const struct job_filter *filter, const struct page *page);
 void exchange_search_query(struct exchange *exchange, const char *list, struct query *query,
                            const struct page *page); /* takes the query */
 void api_searches_close(struct api *api);

@@ -1,4 +1,6 @@
 #include "jobs/query.h"
+#include "jobs/search.h"
+#include "jobs/timetext.h"
 #include "links/api_internal.h"
 #include "site/value.h"
 
@@ -173,26 +175,44 @@ void cancel_job(struct exchange *exchange)
     exchange_refuse_memory(exchange);
 }
 
+/* A time to select by, 0 where none is given; false: it was refused. */
+static bool read_time(struct exchange *exchange, const char *name, int64_t *ret)
+{
+    const char *text = http_target_parameter(&exchange->target, name);
+
+    *ret = 0;
+    if (!text || !*text || timetext_parse(ret, text) == 0)
+        return true;
+    exchange_refuse(exchange, 400, "ArgumentInvalid",
+                    "%s is no time; one is 2030-01-15T22:00:00Z", name);
+    return false;
+}
+
 void list_jobs(struct exchange *exchange)
 {
     const struct http_target *target = &exchange->target;
-    const char *type = find_spelling(job_types, http_target_parameter(target, "jobType"));
-    const char *status =
-        find_spelling(job_statuses, http_target_parameter(target, "jobStatus"));
+    struct job_filter filter = {
+        .type = find_spelling(job_types, http_target_parameter(target, "jobType")),
+        .status = find_spelling(job_statuses, http_target_parameter(target, "jobStatus"))};
     struct page page;
-    char list[80];
+    char list[128];
 
-    if (!type || !status) {
+    if (!filter.type || !filter.status) {
         exchange_refuse(exchange, 400, "ArgumentInvalid", "%s",
-                        type ? "jobStatus is queued, scheduled, running, completed, failed or "
-                               "cancelled"
-                             : "jobType is scheduleDeviceMethod or scheduleUpdateTwin");
+                        filter.type
+                            ? "jobStatus is queued, scheduled, running, completed, failed or "
+                              "cancelled"
+                            : "jobType is scheduleDeviceMethod or scheduleUpdateTwin");
         return;
     }
-    snprintf(list, sizeof(list), "jobs %s %s", type, status);
+    if (!read_time(exchange, "from", &filter.from_ms) ||
+        !read_time(exchange, "to", &filter.to_ms))
+        return;
+    snprintf(list, sizeof(list), "jobs %s %s %lld %lld", filter.type, filter.status,
+             (long long)filter.from_ms, (long long)filter.to_ms);
     if (!read_page(exchange, list, &page))
         return;
-    exchange_search_jobs(exchange, list, type, status, &page);
+    exchange_search_jobs(exchange, list, &filter, &page);
     free(page.after);
 }
 

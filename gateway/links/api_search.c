@@ -115,11 +115,11 @@ void exchange_search_job(struct exchange *exchange, const char *job_id)
     start(exchange, r, out);
 }
 
-void exchange_search_jobs(struct exchange *exchange, const char *list, const char *type,
-                          const char *status, const struct page *page)
+void exchange_search_jobs(struct exchange *exchange, const char *list,
+                          const struct job_filter *filter, const struct page *page)
 {
     struct out out = {.list = strdup(list), .type = "JobResponse"};
-    int r = search_jobs(&out.search, exchange->api->settings.engine, type, status, page->most,
+    int r = search_jobs(&out.search, exchange->api->settings.engine, filter, page->most,
                         page->after);
 
     start(exchange, r, out);

@@ -32,11 +32,13 @@ int search_job(struct search **ret, struct engine *engine, const char *job_id)
                           : NULL);
 }
 
-int search_jobs(struct search **ret, struct engine *engine, const char *type,
-                const char *status, size_t most, const char *after)
+int search_jobs(struct search **ret, struct engine *engine, const struct job_filter *filter,
+                size_t most, const char *after)
 {
-    engine->jobs_type = type;
-    engine->jobs_status = status;
+    engine->jobs_type = filter->type;
+    engine->jobs_status = filter->status;
+    engine->from_ms = filter->from_ms;
+    engine->to_ms = filter->to_ms;
     engine->most = most;
     snprintf(engine->after, sizeof(engine->after), "%s", after ? after : "");
     found(ret, json_pack("[{s:s}]", "jobId", "j"));

@@ -39,6 +39,7 @@ struct world {
 /* What the engine was asked, and whether its lists go on. */
 struct engine {
     const char *jobs_type, *jobs_status;
+    int64_t from_ms, to_ms;
     size_t most;
     char after[32];
     bool more;

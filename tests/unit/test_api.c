@@ -164,6 +164,10 @@ static void filters_are_taken_in_every_spelling(void **state)
     get(world, "/jobs/v2/query?jobStatus=Enqueued&jobType=scheduleDirectRequest");
     assert_string_equal(fake_engine.jobs_status, "queued");
     assert_string_equal(fake_engine.jobs_type, "scheduleDeviceMethod");
+    get(world, "/jobs/v2/query?from=2030-01-01T00:00:00Z&to=2030-01-02T01:00:00%2B01:00");
+    assert_int_equal(fake_engine.from_ms, INT64_C(1893456000000));
+    assert_int_equal(fake_engine.to_ms, INT64_C(1893542400000));
+    assert_has(get(world, "/jobs/v2/query?from=yesterday"), "ErrorCode:ArgumentInvalid;from");
     get(world, "/jobs/v2/query?jobType=&jobStatus=CANCELED");
     assert_string_equal(fake_engine.jobs_status, "cancelled");
     assert_string_equal(fake_engine.jobs_type, "");

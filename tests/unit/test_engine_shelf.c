@@ -2,6 +2,7 @@
 #include "fixture_engine.h"
 #include "fixture_store.h"
 #include "jobs/search.h"
+#include "jobs/timetext.h"
 
 #include <poll.h>
 
@@ -171,7 +172,8 @@ static void assert_jobs(struct shelf *shelf, const char *status, size_t most, bo
         json_t *rows, *row;
         size_t i;
 
-        assert_int_equal(search_jobs(&search, shelf->world.engine, "", status, most, cursor),
+        assert_int_equal(search_jobs(&search, shelf->world.engine,
+                                     &(struct job_filter){.status = status}, most, cursor),
                          0);
         rows = page_of(shelf, search, &next);
         assert_true(json_array_size(rows) <= most);
@@ -229,16 +231,51 @@ static void a_page_goes_on_after_a_restart(void **state)
     char *cursor, *next;
 
     some_jobs(shelf, 30);
-    assert_int_equal(search_jobs(&search, shelf->world.engine, "", "", 12, NULL), 0);
+    assert_int_equal(
+        search_jobs(&search, shelf->world.engine, &(struct job_filter){0}, 12, NULL), 0);
     json_decref(page_of(shelf, search, &cursor));
     stop_and_start(shelf);
-    assert_int_equal(search_jobs(&search, shelf->world.engine, "", "", 12, cursor), 0);
+    assert_int_equal(
+        search_jobs(&search, shelf->world.engine, &(struct job_filter){0}, 12, cursor), 0);
     json_t *rows = page_of(shelf, search, &next);
     assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "jobId")),
                         "j17");
     json_decref(rows);
     free(cursor);
     free(next);
+}
+
+static int64_t made_ms(struct shelf *shelf, const char *id)
+{
+    json_t *job = job_of(shelf, id);
+    int64_t ms = 0;
+
+    assert_int_equal(
+        timetext_parse(&ms, json_string_value(json_object_get(job, "createdTime"))), 0);
+    json_decref(job);
+    return ms;
+}
+
+static void jobs_of_a_time_are_found_in_memory_and_on_the_shelf(void **state)
+{
+    struct shelf *shelf = *state;
+    struct search *search;
+    char *next;
+
+    some_jobs(shelf, 40);
+    struct job_filter filter = {.from_ms = made_ms(shelf, "j3"),
+                                .to_ms = made_ms(shelf, "j38")};
+    assert_false(is_in_memory(shelf, "j3"));
+    assert_true(is_in_memory(shelf, "j37"));
+    assert_int_equal(search_jobs(&search, shelf->world.engine, &filter, 100, NULL), 0);
+    json_t *rows = page_of(shelf, search, &next);
+    assert_null(next);
+    assert_int_equal(json_array_size(rows), 35);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "jobId")),
+                        "j37");
+    assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 34), "jobId")),
+                        "j3");
+    json_decref(rows);
 }
 
 static void a_job_on_the_shelf_looks_as_it_did(void **state)
@@ -445,6 +482,7 @@ int main(void)
         fact(pages_are_stable_while_jobs_come_and_leave_memory),
         fact(the_list_is_the_same_after_a_restart),
         fact(a_page_goes_on_after_a_restart),
+        fact(jobs_of_a_time_are_found_in_memory_and_on_the_shelf),
         fact(a_job_on_the_shelf_looks_as_it_did),
         fact(a_job_that_never_was_is_not_looked_for),
         fact(records_are_found_wherever_they_are),

@@ -85,7 +85,8 @@ static json_t *jobs_page(const char *type, const char *status, size_t most, cons
                          char **next)
 {
     struct search *search = NULL;
-    int r = search_jobs(&search, world.engine, type, status, most, after);
+    int r = search_jobs(&search, world.engine,
+                        &(struct job_filter){.type = type, .status = status}, most, after);
 
     return page_of(r, search, next);
 }
