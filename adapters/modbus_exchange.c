@@ -132,11 +132,6 @@ static bool keep_silence(struct adapter_line *line, const struct exchange *excha
             end(answer, ANSWER_NOT_SENT, "its time was over before it could be sent");
             return false;
         }
-        if (now_us > give_up_us) {
-            end(answer, ANSWER_BAD_REPLY, "the line is never silent: %zd stray bytes in 1 s",
-                dropped);
-            return false;
-        }
         if (begin_us - now_us > ADAPTER_SHORT_US)
             call_meanwhile(limits);
         if (wait_until(begin_us, -1, 0, wake_fd) & WAIT_WAKE) {
@@ -153,6 +148,11 @@ static bool keep_silence(struct adapter_line *line, const struct exchange *excha
             return true;
         dropped += n;
         answer->late = 1;
+        if (now_us > give_up_us) { /* even before this silence: it was not us who overslept */
+            end(answer, ANSWER_BAD_REPLY, "the line is never silent: %zd stray bytes in 1 s",
+                dropped);
+            return false;
+        }
     }
 }
 
