@@ -211,13 +211,13 @@ static int open_broker(struct gateway *gateway, const struct site *before, char 
     return gateway->broker_event ? 0 : -ENOMEM;
 }
 
-static int open_iothub(struct gateway *gateway, char *why, size_t size)
+/* Takes the keys, or NULL. */
+static int open_iothub(struct gateway *gateway, struct hub_keys *keys, char *why, size_t size)
 {
-    int r = iothub_open(&gateway->iothub, gateway->site, gateway->engine, why, size);
+    int r = iothub_open(&gateway->iothub, gateway->site, gateway->engine, keys, why, size);
 
     if (r < 0)
         return r;
-    gateway->hub_site = gateway->site;
     gateway->iothub_event =
         gateway_listen(gateway, iothub_fd(gateway->iothub), on_iothub, gateway);
     if (!gateway->iothub_event)
@@ -250,7 +250,7 @@ int gateway_open_links(struct gateway *gateway, char *why, size_t size)
     if (r == 0 && gateway->site->broker)
         r = open_broker(gateway, NULL, why, size);
     if (r == 0 && gateway->site->iothub)
-        r = open_iothub(gateway, why, size);
+        r = open_iothub(gateway, NULL, why, size);
     return r;
 }
 
@@ -275,7 +275,6 @@ static void close_iothub(struct gateway *gateway)
     gateway->iothub_event = NULL;
     iothub_close(gateway->iothub);
     gateway->iothub = NULL;
-    gateway->hub_site = NULL;
 }
 
 static void reload_broker(struct gateway *gateway, const struct site *old)
@@ -296,19 +295,20 @@ static void reload_broker(struct gateway *gateway, const struct site *old)
     }
 }
 
-/* It keeps the site that it was opened with; a device more or less is a connection more or
-   less, and all are made anew. */
-static void reload_iothub(struct gateway *gateway, const struct site *old)
+static void reload_iothub(struct gateway *gateway, const struct site *old, struct draft *draft)
 {
     const struct site *site = gateway->site;
+    struct hub_keys *keys = draft->hub_keys;
     char why[300];
 
-    if (gateway->iothub && same_iothub(old->iothub, site->iothub) && same_devices(old, site)) {
-        iothub_reload(gateway->iothub, site);
-        return;
+    draft->hub_keys = NULL;
+    if (gateway->iothub && same_iothub(old->iothub, site->iothub)) {
+        if (iothub_reload(gateway->iothub, site, gateway->engine, keys) == 0)
+            return;
+        keys = NULL; /* more devices than it has places: all are connected anew */
     }
     close_iothub(gateway);
-    if (site->iothub && open_iothub(gateway, why, sizeof(why)) < 0) {
+    if (site->iothub && open_iothub(gateway, keys, why, sizeof(why)) < 0) {
         log_error("iothub: it cannot be opened: %s; reload again", why);
         close_iothub(gateway);
     }
@@ -319,7 +319,7 @@ void gateway_reload_links(struct gateway *gateway, const struct site *old, struc
     api_reload(gateway->api, gateway->site, draft->api_keys);
     draft->api_keys = NULL;
     reload_broker(gateway, old);
-    reload_iothub(gateway, old);
+    reload_iothub(gateway, old, draft);
 }
 
 void gateway_close_links(struct gateway *gateway)

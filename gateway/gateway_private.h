@@ -42,11 +42,10 @@ struct reads {
 struct gateway {
     struct gateway_settings settings;
     const struct site *site;
-    struct site *own;            /* the same, after a reload: then it is ours */
-    struct draft *next;          /* prepared, and taken over when what it changes rests */
-    const struct site *hub_site; /* that the hub's link was opened with: it holds on to it */
-    struct site *hub_own;        /* the same, where it is not the one that runs */
-    struct reading *reading;     /* a site is read */
+    struct draft *own;       /* with the same, after a reload: then it is ours */
+    struct draft *past;      /* that ran before, and the hub's link may look at */
+    struct draft *next;      /* prepared, and taken over when what it changes rests */
+    struct reading *reading; /* a site is read */
     struct event *reading_event, *reload_timer;
     uint64_t reload_asked;    /* the API's last ticket that asks for a reload */
     uint64_t reload_answered; /* what is read answers them up to this one */

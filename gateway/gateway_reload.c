@@ -88,18 +88,27 @@ static void drop_next(struct gateway *gateway)
     gateway->reload_waits = false;
 }
 
-/* The hub's link may still look at the one that it was opened with. */
-static void drop_old(struct gateway *gateway, struct site *old)
+/* The hub's link may still look at those that ran before. True: it does. */
+static bool past_is_needed(struct gateway *gateway)
 {
-    struct site *unused[] = {old, gateway->hub_own};
+    if (gateway->iothub && !iothub_has_settled(gateway->iothub))
+        return gateway->past != NULL;
+    while (gateway->past) {
+        struct draft *draft = gateway->past;
 
-    gateway->hub_own = NULL;
-    for (size_t i = 0; i < sizeof(unused) / sizeof(unused[0]); i++) {
-        if (unused[i] && unused[i] == gateway->hub_site)
-            gateway->hub_own = unused[i];
-        else
-            site_free(unused[i]);
+        gateway->past = draft->next;
+        draft_free(draft);
     }
+    return false;
+}
+
+static void put_past(struct gateway *gateway)
+{
+    if (!gateway->own)
+        return;
+    gateway->own->next = gateway->past;
+    gateway->past = gateway->own;
+    gateway->own = NULL;
 }
 
 static int swap(struct gateway *gateway)
@@ -121,9 +130,9 @@ static int swap(struct gateway *gateway)
     gateway_reload_lines(gateway, site, lines);
     engine_set_outbox(gateway->engine, gateway_is_durable(gateway) && site->broker);
     gateway_reload_links(gateway, old, gateway->next);
-    gateway->next->site = NULL;
-    drop_old(gateway, gateway->own);
-    gateway->own = site;
+    put_past(gateway);
+    gateway->own = gateway->next;
+    gateway->next = NULL;
     return 0;
 }
 
@@ -184,7 +193,8 @@ static void on_reload(evutil_socket_t fd, short what, void *ctx)
             say_what_waits(gateway);
         gateway_pump(gateway);
     }
-    if (gateway_lines_leave(gateway) || gateway->next)
+    bool leaves = gateway_lines_leave(gateway), looked_at = past_is_needed(gateway);
+    if (leaves || looked_at || gateway->next)
         look_again(gateway, LOOK_US);
 }
 
@@ -377,6 +387,6 @@ void gateway_close_reload(struct gateway *gateway)
     close_reading(gateway);
     gateway_unlisten(gateway->reload_timer);
     drop_next(gateway);
-    site_free(gateway->hub_own);
-    site_free(gateway->own);
+    put_past(gateway);
+    past_is_needed(gateway); /* the links are closed */
 }

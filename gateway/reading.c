@@ -2,7 +2,7 @@
 
 #include "base/queue.h"
 #include "links/broker.h"
-#include "links/iothub.h"
+#include "links/iothub_keys.h"
 #include "links/links_check.h"
 
 #include <errno.h>
@@ -27,6 +27,7 @@ void draft_free(struct draft *draft)
     if (!draft)
         return;
     api_keys_free(draft->api_keys);
+    hub_keys_free(draft->hub_keys);
     site_free(draft->site);
     problems_deinit(&draft->problems);
     free(draft);
@@ -57,7 +58,7 @@ static void check_links(struct draft *draft)
         problem_add(&draft->problems, place, "%s", why);
     if (site->broker && broker_check(site, why, sizeof(why)) < 0)
         problem_add(&draft->problems, place, "%s", why);
-    if (site->iothub && iothub_check(site, why, sizeof(why)) < 0)
+    if (site->iothub && hub_keys_open(&draft->hub_keys, site, why, sizeof(why)) < 0)
         problem_add(&draft->problems, place, "%s", why);
     if (draft->problems.errors > 0)
         draft->result = SITE_E_PROBLEMS;

@@ -18,8 +18,10 @@ struct reading;
 struct draft {
     struct site *site;         /* NULL: it cannot be used */
     struct api_keys *api_keys; /* of this site; NULL: it has no HTTPS */
+    struct hub_keys *hub_keys; /* ... no IoT Hub; or the links have taken them */
     struct problems problems;
-    int result; /* 0, SITE_E_PROBLEMS, or negative errno */
+    int result;         /* 0, SITE_E_PROBLEMS, or negative errno */
+    struct draft *next; /* of those that have run and are still looked at */
 };
 
 /* The texts of `source` must live as long as the process. 0, or negative errno. */

@@ -102,6 +102,14 @@ static struct request *take_message(struct iothub *iothub, const struct hub_news
     return NULL;
 }
 
+/* The index of the device that it is about; SITE_NONE: one that is gone. */
+static size_t index_of(const struct iothub *iothub, const struct hub_news *news)
+{
+    const struct hub_slot *slot = &iothub->slots[news->device];
+
+    return news->roster >= slot->since ? slot->index : SITE_NONE;
+}
+
 static struct request *take_news(struct iothub *iothub, const struct hub_news *news)
 {
     struct hub_device *device = &iothub->devices[news->device];
@@ -134,7 +142,9 @@ struct request *iothub_take(struct iothub *iothub)
     uint64_t times;
 
     while (!request && (news = hub_thread_take(iothub->thread))) {
-        request = take_news(iothub, news);
+        news->device = index_of(iothub, news);
+        if (news->device != SITE_NONE)
+            request = take_news(iothub, news);
         hub_news_free(news);
     }
     if (!request)
@@ -161,7 +171,7 @@ static void take_state(struct iothub *iothub, size_t index, const char *body)
         return;
     device->offline = offline;
     device->probe_us = clock_boot_us() + PROBE_US;
-    hub_thread_want(iothub->thread, index, !offline);
+    hub_thread_want(iothub->thread, device->slot, !offline);
 }
 
 void iothub_report(struct iothub *iothub, const struct report *report)
@@ -205,25 +215,51 @@ static int watch(int epoll, int fd)
     return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-static int open_thread(struct iothub *iothub, const struct engine *engine, char *why,
-                       size_t why_size)
+static int open_slots(struct iothub *iothub)
+{
+    size_t count = hub_thread_slots(iothub->thread);
+
+    iothub->slots = calloc(count, sizeof(*iothub->slots));
+    if (!iothub->slots)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        bool used = i < iothub->site->device_count;
+
+        iothub->slots[i].index = used ? i : SITE_NONE;
+        if (used)
+            iothub->devices[i].slot = i;
+    }
+    return 0;
+}
+
+/* Takes the keys, also when it fails. */
+static int open_thread(struct iothub *iothub, const struct engine *engine,
+                       struct hub_keys *keys, char *why, size_t why_size)
 {
     struct hub_thread_settings settings = {.site = iothub->site,
+                                           .keys = keys,
                                            .clock_is_trusted = clock_is_trusted,
                                            .newest_ms = engine_newest_ms(engine)};
-    int r = hub_keys_open(&settings.keys, iothub->site, why, why_size);
+    int r = keys ? 0 : hub_keys_open(&settings.keys, iothub->site, why, why_size);
 
     if (r < 0)
         return r;
     r = hub_thread_open(&iothub->thread, &settings);
-    if (r < 0)
+    if (r < 0) {
         hub_keys_free(settings.keys);
-    return r;
+        return r;
+    }
+    return open_slots(iothub);
 }
 
-static void open_device(struct iothub *iothub, size_t index, const struct engine *engine)
+void hub_device_close(struct hub_device *device)
 {
-    struct hub_device *device = &iothub->devices[index];
+    hub_twin_deinit(&device->twin);
+    hub_telemetry_deinit(&device->telemetry);
+}
+
+void hub_device_open(struct hub_device *device, const struct engine *engine, size_t index)
+{
     const json_t *desired;
     int64_t version = engine_hub_version(engine, index, &desired);
 
@@ -235,14 +271,16 @@ static void open_device(struct iothub *iothub, size_t index, const struct engine
 }
 
 int iothub_open(struct iothub **ret, const struct site *site, const struct engine *engine,
-                char *why, size_t why_size)
+                struct hub_keys *keys, char *why, size_t why_size)
 {
     struct iothub *iothub = calloc(1, sizeof(*iothub));
     int r = 0;
 
     why[0] = '\0';
-    if (!iothub)
+    if (!iothub) {
+        hub_keys_free(keys);
         return -ENOMEM;
+    }
     iothub->site = site;
     values_open(iothub);
     iothub->ticket = (uint64_t)clock_boot_us(); /* none that a link before a reload gave */
@@ -254,11 +292,13 @@ int iothub_open(struct iothub **ret, const struct site *site, const struct engin
     else if (iothub->fd < 0 || iothub->timer_fd < 0)
         r = -errno;
     for (size_t i = 0; iothub->devices && i < site->device_count; i++)
-        open_device(iothub, i, engine);
+        hub_device_open(&iothub->devices[i], engine, i);
     if (r == 0)
         r = watch(iothub->fd, iothub->timer_fd);
     if (r == 0)
-        r = open_thread(iothub, engine, why, why_size);
+        r = open_thread(iothub, engine, keys, why, why_size);
+    else
+        hub_keys_free(keys);
     if (r == 0)
         r = watch(iothub->fd, hub_thread_fd(iothub->thread));
     if (r < 0) {
@@ -285,11 +325,6 @@ int iothub_check(const struct site *site, char *why, size_t why_size)
     return r;
 }
 
-void iothub_reload(struct iothub *iothub, const struct site *site)
-{
-    iothub->site = site;
-}
-
 void iothub_close(struct iothub *iothub)
 {
     if (!iothub)
@@ -297,15 +332,14 @@ void iothub_close(struct iothub *iothub)
     if (iothub->thread)
         hub_thread_close(iothub->thread);
     calls_close(iothub);
-    for (size_t i = 0; iothub->devices && i < iothub->site->device_count; i++) {
-        hub_twin_deinit(&iothub->devices[i].twin);
-        hub_telemetry_deinit(&iothub->devices[i].telemetry);
-    }
+    for (size_t i = 0; iothub->devices && i < iothub->site->device_count; i++)
+        hub_device_close(&iothub->devices[i]);
     if (iothub->fd >= 0)
         close(iothub->fd);
     if (iothub->timer_fd >= 0)
         close(iothub->timer_fd);
     free(iothub->devices);
+    free(iothub->slots);
     free(iothub);
 }
 

@@ -13,6 +13,7 @@
 
 #include "jobs/engine.h"
 
+struct hub_keys;
 struct iothub;
 
 struct iothub_status {
@@ -26,15 +27,20 @@ struct iothub_status {
 };
 
 /* `site` must have an iothub and outlive the link; the engine says what was taken of the twins
-   before. Keys are read here: negative errno and `why` when one cannot be. Connections are
-   made, and made again, by the link. */
+   before. `keys` are taken, or NULL: then they are read here: negative errno and `why` when one
+   cannot be. Connections are made, and made again, by the link. */
 int iothub_open(struct iothub **ret, const struct site *site, const struct engine *engine,
-                char *why, size_t why_size);
+                struct hub_keys *keys, char *why, size_t why_size);
 /* Can the keys of `site` be read? 0, or negative errno and `why`. */
 int iothub_check(const struct site *site, char *why, size_t why_size);
-/* Another site with the same hub and the same devices in the same order. The one that the link
-   was opened with must live on: its thread looks at it. */
-void iothub_reload(struct iothub *iothub, const struct site *site);
+/* Another site with the same hub, which the engine goes by already; takes the keys. New devices
+   connect, those that are gone disconnect, those whose keys are others connect anew; the rest
+   stays as it is. 0; or negative errno, and nothing has changed: then the link is to be closed
+   and opened anew. */
+int iothub_reload(struct iothub *iothub, const struct site *site, const struct engine *engine,
+                  struct hub_keys *keys);
+/* Sites before the last reload are not looked at any more. */
+bool iothub_has_settled(const struct iothub *iothub);
 /* Disconnects: 250 connections take about 200 ms. Within 2 s in any case. */
 void iothub_close(struct iothub *iothub);
 

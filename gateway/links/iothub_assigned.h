@@ -12,9 +12,12 @@
 
 #include "links/iothub_identity.h"
 
-/* Fills hub and name of those that it knows; `identities` as many as the site's devices. */
-void hub_assigned_load(struct hub_identity *identities, const struct site *site);
+/* Fills hub and name of those that it knows and that have none; `slots` has the identity of
+   each device of the site. */
+void hub_assigned_load(struct hub_identity *identities, const size_t *slots,
+                       const struct site *site);
 /* Negative errno: it could not be kept, and the next start registers again. */
-int hub_assigned_keep(const struct hub_identity *identities, const struct site *site);
+int hub_assigned_keep(const struct hub_identity *identities, const size_t *slots,
+                      const struct site *site);
 
 #endif

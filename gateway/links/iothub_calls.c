@@ -61,7 +61,7 @@ static bool joins(struct hub_call *open, struct hub_call *call)
 static void answer(struct iothub *iothub, size_t device, const struct hub_caller *caller,
                    int status, const char *body)
 {
-    hub_thread_send(iothub->thread, device, caller->generation,
+    hub_thread_send(iothub->thread, iothub->devices[device].slot, caller->generation,
                     hub_call_answer(caller->rid, status, body));
 }
 
@@ -69,7 +69,7 @@ static void refuse(struct iothub *iothub, const struct hub_news *news, const cha
                    const struct refusal *refusal)
 {
     iothub->refused++;
-    hub_thread_send(iothub->thread, news->device, news->generation,
+    hub_thread_send(iothub->thread, iothub->devices[news->device].slot, news->generation,
                     hub_call_refusal(rid, refusal));
 }
 
@@ -164,6 +164,24 @@ void calls_answer(struct iothub *iothub, const struct report *report)
         (report->code == CODE_QUEUE_FULL || report->code == CODE_STORE_UNAVAILABLE))
         twins_not_done(iothub, call->device, report->code);
     hub_call_free(call);
+}
+
+void calls_move(struct iothub *iothub, const size_t *to)
+{
+    struct hub_call **at = &iothub->calls;
+
+    while (*at) {
+        struct hub_call *call = *at;
+
+        call->device = to[call->device];
+        if (call->device != SITE_NONE) {
+            at = &call->next;
+            continue;
+        }
+        *at = call->next;
+        iothub->call_count--;
+        hub_call_free(call);
+    }
 }
 
 void calls_close(struct iothub *iothub)

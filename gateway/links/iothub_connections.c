@@ -34,7 +34,8 @@ uint32_t hub_random(void)
 
 static const char *id_of(const struct hub_thread *thread, const struct hub_identity *identity)
 {
-    return thread->settings.site->devices[identity->device].id;
+    (void)thread;
+    return identity->id ? identity->id : "a device that is gone";
 }
 
 /* Some troubles a minute in full, the others as a number: a hub that goes takes all with it. */
@@ -73,8 +74,10 @@ static bool tell_loop(struct hub_thread *thread, const struct hub_identity *iden
 
     if (!news)
         return false;
-    *news = (struct hub_news){
-        .kind = kind, .device = identity->device, .generation = identity->generation};
+    *news = (struct hub_news){.kind = kind,
+                              .device = identity->device,
+                              .generation = identity->generation,
+                              .roster = thread->roster};
     if (queue_give(thread->news, news) == 0)
         return true;
     free(news);
@@ -133,7 +136,7 @@ static void plan_next(struct hub_thread *thread, struct hub_identity *identity, 
 
 static void keep_assigned(struct hub_thread *thread)
 {
-    int r = hub_assigned_keep(thread->identities, thread->settings.site);
+    int r = hub_assigned_keep(thread->identities, thread->slots, thread->settings.site);
 
     if (r < 0)
         log_warning("iothub: what DPS assigned could not be kept in %s: %s",
@@ -153,6 +156,8 @@ static void end_connection(struct hub_thread *thread, struct hub_identity *ident
     if (thread->stop) /* the site may go before we have */
         return;
     thread->up -= counted;
+    if (identity->retired)
+        return;
     if (was_up)
         thread->untold[identity->device] = true;
     if (registered && identity->hub)
@@ -183,8 +188,9 @@ static void take_events(struct hub_thread *thread)
     char why[200] = "";
 
     while ((event = queue_take(thread->events))) {
-        struct hub_identity *identity =
-            event->kind == MQTT_STOP ? NULL : identity_of(thread, event->session);
+        struct hub_identity *identity = event->kind == MQTT_STOP || event->kind == MQTT_WAKE
+                                            ? NULL
+                                            : identity_of(thread, event->session);
 
         thread->stop |= event->kind == MQTT_STOP;
         if (identity && event->kind == MQTT_DELIVERED) /* untold: the loop's own limit helps */
@@ -208,7 +214,7 @@ static void take_events(struct hub_thread *thread)
     }
 }
 
-static void leave(struct hub_thread *thread, struct hub_identity *identity)
+void hub_leave(struct hub_thread *thread, struct hub_identity *identity)
 {
     if (identity->state == HUB_UP) {
         thread->up--;
@@ -252,6 +258,8 @@ static bool should_leave(struct hub_thread *thread, const struct hub_identity *i
 {
     bool busy;
 
+    if (identity->retired) /* and who calls it is told by the hub */
+        return true;
     if (!identity->wanted && identity->state != HUB_UP)
         return true;
     if (identity->state != HUB_UP || (identity->wanted && now_us < identity->renew_us))
@@ -320,7 +328,9 @@ static int64_t serve_identities(struct hub_thread *thread, struct moment now)
                   hub_identity_time(identity, &thread->means, now.boot_us, why, sizeof(why)),
                   why);
         if (should_leave(thread, identity, now.boot_us))
-            leave(thread, identity);
+            hub_leave(thread, identity);
+        if (identity->retired && identity->state == HUB_AWAY)
+            hub_vacate(thread, identity);
         if (thread->untold[i] &&
             tell_loop(thread, identity,
                       identity->state == HUB_UP ? HUB_NEWS_UP : HUB_NEWS_DOWN))
@@ -368,7 +378,7 @@ static void leave_all(struct hub_thread *thread)
 
     hub_send_all(thread);
     for (size_t i = 0; i < thread->count; i++) {
-        leave(thread, &thread->identities[i]);
+        hub_leave(thread, &thread->identities[i]);
         thread->identities[i].wanted = false;
     }
     do {
@@ -389,6 +399,7 @@ void hub_connections_run(struct hub_thread *thread)
         look_at_clock(thread, now);
         wait_until(thread, serve_identities(thread, now));
         take_events(thread);
+        hub_take_roster(thread);
         hub_send_all(thread);
     }
     leave_all(thread);

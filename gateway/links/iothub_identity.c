@@ -31,6 +31,7 @@ enum {
 void hub_identity_init(struct hub_identity *identity, size_t device)
 {
     *identity = (struct hub_identity){.device = device,
+                                      .index = device,
                                       .wanted = true,
                                       .connected_us = -1,
                                       .renew_us = MOMENT_NEVER,
@@ -75,8 +76,7 @@ static bool name_hub(struct hub_identity *identity, const struct hub_means *mean
 {
     const struct iothub_config *config = means->site->iothub;
     const char *host = identity->hub ? identity->hub : config->host;
-    const char *id =
-        identity->name ? identity->name : means->site->devices[identity->device].id;
+    const char *id = identity->name ? identity->name : means->site->devices[identity->index].id;
 
     identity->uri = text_of("ssl://%s:%u", host, (unsigned)config->port);
     identity->client_id = strdup(id);
@@ -96,7 +96,7 @@ static bool name_dps(struct hub_identity *identity, const struct hub_means *mean
     identity->uri = has_port
                         ? text_of("ssl://%s", config->dps_endpoint)
                         : text_of("ssl://%s:%u", config->dps_endpoint, (unsigned)config->port);
-    identity->client_id = hub_registration_id(means->site->devices[identity->device].id);
+    identity->client_id = hub_registration_id(means->site->devices[identity->index].id);
     if (!identity->client_id)
         return false;
     identity->username =
@@ -145,14 +145,14 @@ bool hub_identity_connect(struct hub_identity *identity, struct hub_means *means
         int64_t ends_s = now.wall_ms / 1000 + life_s;
 
         settings.password =
-            hub_keys_token(means->keys, identity->device, resource,
+            hub_keys_token(means->keys, identity->index, resource,
                            identity->registering ? "registration" : NULL, ends_s);
         settings.password_size = settings.password ? strlen(settings.password) : 0;
         good = settings.password != NULL;
         plan_renewal(identity, ends_s, now, random);
     }
-    settings.cert_file = (char *)(uintptr_t)hub_keys_cert_file(means->keys, identity->device);
-    settings.key_file = (char *)(uintptr_t)hub_keys_key_file(means->keys, identity->device);
+    settings.cert_file = (char *)(uintptr_t)hub_keys_cert_file(means->keys, identity->index);
+    settings.key_file = (char *)(uintptr_t)hub_keys_key_file(means->keys, identity->index);
     settings.uri = identity->uri;
     settings.client_id = identity->client_id;
     settings.username = identity->username;

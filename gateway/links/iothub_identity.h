@@ -32,9 +32,13 @@ enum hub_state {
 };
 
 struct hub_identity {
-    size_t device; /* index in the site */
+    size_t device;  /* its slot */
+    size_t index;   /* in the site */
+    const char *id; /* the site's; NULL: the slot is free, or its device is gone */
+    uint64_t since; /* the roster that brought it */
     enum hub_state state;
     bool wanted;
+    bool retired; /* its device is gone: it leaves */
     bool registering;
     struct mqtt *mqtt;
     uint32_t generation;               /* counts connections */

@@ -16,6 +16,7 @@ enum { LINE_MOST = 512 };
 struct identity_key {
     struct sas_key key; /* size 0: none */
     char *cert_file, *key_file;
+    struct stat cert, its_key; /* when they were looked for */
 };
 
 struct hub_keys {
@@ -136,24 +137,22 @@ static bool is_folder(const char *path)
 }
 
 /* The file itself, or <folder>/<device><suffix>. */
-static int name_file(char **ret, const char *path, const char *device, const char *suffix,
-                     char *why, size_t why_size)
+static int name_file(char **ret, struct stat *status, const char *path, const char *device,
+                     const char *suffix, char *why, size_t why_size)
 {
-    struct stat status;
-
     if (!is_folder(path))
         *ret = strdup(path);
     else if (asprintf(ret, "%s/%s%s", path, device, suffix) < 0)
         *ret = NULL;
     if (!*ret)
         return -ENOMEM;
-    if (access(*ret, R_OK) < 0 || stat(*ret, &status) < 0) {
+    if (access(*ret, R_OK) < 0 || stat(*ret, status) < 0) {
         snprintf(why, why_size, "cannot read %s: %s", *ret, strerror(errno));
         return -errno;
     }
-    if (strcmp(suffix, ".key") == 0 && is_folder(path) && (status.st_mode & 037) != 0) {
+    if (strcmp(suffix, ".key") == 0 && is_folder(path) && (status->st_mode & 037) != 0) {
         snprintf(why, why_size, "%s may be read by others (mode %04o); chmod 0600 %s", *ret,
-                 (unsigned)status.st_mode & 07777, *ret);
+                 (unsigned)status->st_mode & 07777, *ret);
         return -EACCES;
     }
     return 0;
@@ -168,9 +167,11 @@ static int name_all(struct hub_keys *keys, char *why, size_t why_size)
         struct identity_key *device = &keys->devices[i];
         const char *id = keys->site->devices[i].id;
 
-        r = name_file(&device->cert_file, config->cert_file, id, ".pem", why, why_size);
+        r = name_file(&device->cert_file, &device->cert, config->cert_file, id, ".pem", why,
+                      why_size);
         if (r == 0)
-            r = name_file(&device->key_file, config->key_file, id, ".key", why, why_size);
+            r = name_file(&device->key_file, &device->its_key, config->key_file, id, ".key",
+                          why, why_size);
     }
     return r;
 }
@@ -222,6 +223,26 @@ char *hub_keys_token(const struct hub_keys *keys, size_t device, const char *res
                      const char *policy, int64_t ends_s)
 {
     return sas_sign(&keys->devices[device].key, resource, policy, ends_s);
+}
+
+static bool same_file(const char *a, const struct stat *x, const char *b, const struct stat *y)
+{
+    if (!a || !b)
+        return a == b;
+    return strcmp(a, b) == 0 && x->st_dev == y->st_dev && x->st_ino == y->st_ino &&
+           x->st_size == y->st_size && x->st_mtim.tv_sec == y->st_mtim.tv_sec &&
+           x->st_mtim.tv_nsec == y->st_mtim.tv_nsec;
+}
+
+bool hub_keys_same(const struct hub_keys *a, size_t device_a, const struct hub_keys *b,
+                   size_t device_b)
+{
+    const struct identity_key *x = &a->devices[device_a], *y = &b->devices[device_b];
+
+    return x->key.size == y->key.size &&
+           CRYPTO_memcmp(x->key.bytes, y->key.bytes, x->key.size) == 0 &&
+           same_file(x->cert_file, &x->cert, y->cert_file, &y->cert) &&
+           same_file(x->key_file, &x->its_key, y->key_file, &y->its_key);
 }
 
 const char *hub_keys_cert_file(const struct hub_keys *keys, size_t device)

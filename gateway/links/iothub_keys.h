@@ -21,6 +21,9 @@ bool hub_keys_has_tokens(const struct hub_keys *keys);
 /* For `device`, an index of the site; see sas_sign(). */
 char *hub_keys_token(const struct hub_keys *keys, size_t device, const char *resource,
                      const char *policy, int64_t ends_s);
+/* Does a device prove who it is as it did? Certificates by what their files looked like. */
+bool hub_keys_same(const struct hub_keys *a, size_t device_a, const struct hub_keys *b,
+                   size_t device_b);
 /* Its certificate and key as files; borrowed, NULL with tokens. */
 const char *hub_keys_cert_file(const struct hub_keys *keys, size_t device);
 const char *hub_keys_key_file(const struct hub_keys *keys, size_t device);

@@ -18,6 +18,7 @@
 enum hub_unread { UNREAD_NONE, UNREAD_LARGE, UNREAD_ODD };
 
 struct hub_device {
+    size_t slot; /* by which the thread knows it */
     struct hub_twin twin;
     struct hub_telemetry telemetry;
     int64_t due_us;      /* when the twin has something to send; MOMENT_NEVER */
@@ -28,10 +29,19 @@ struct hub_device {
     int64_t probe_us; /* offline: when the device is asked again whether it is back */
 };
 
+/* The thread's name for a device. */
+struct hub_slot {
+    size_t index;   /* in the site, SITE_NONE: free */
+    uint64_t since; /* the roster that brought it: what comes by one before is another's */
+};
+
 struct iothub {
     const struct site *site;
     struct hub_thread *thread;
     struct hub_device *devices;
+    struct hub_slot *slots;
+    size_t slot_next;       /* where a free one is looked for */
+    uint64_t roster;        /* the last one that the thread was given */
     struct hub_call *calls; /* the newest first */
     size_t call_count;
     uint64_t ticket, rid, refused;
@@ -44,7 +54,14 @@ struct iothub {
     size_t values_turn;
 };
 
+/* iothub.c */
+void hub_device_open(struct hub_device *device, const struct engine *engine, size_t index);
+void hub_device_close(struct hub_device *device);
+
 /* iothub_calls.c */
+/* Their devices are others: `to` has the new index of each, SITE_NONE: nobody waits any more.
+ */
+void calls_move(struct iothub *iothub, const size_t *to);
 /* Waits for the answer, under a new ticket that the request carries too; takes over `call`. */
 void calls_keep(struct iothub *iothub, struct hub_call *call, struct request *request);
 /* No longer waits, and is the caller's; NULL: there is none of this ticket. */

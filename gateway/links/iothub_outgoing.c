@@ -46,7 +46,8 @@ void hub_send_all(struct hub_thread *thread)
         } else {
             struct hub_identity *identity = &thread->identities[out->device];
 
-            identity->wanted = out->wanted;
+            if (identity->id && out->roster >= identity->since)
+                identity->wanted = out->wanted;
         }
         outgoing_free(out->message);
         free(out);

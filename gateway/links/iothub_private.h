@@ -15,6 +15,7 @@
 struct hub_out {
     size_t device;
     uint32_t generation;
+    uint64_t roster;          /* the last one given by then */
     struct outgoing *message; /* NULL: `wanted` has changed */
     bool wanted;
     bool telemetry; /* the message's topic is its property bag only */
@@ -29,8 +30,11 @@ struct hub_thread {
     struct queue *out;           /* loop, Paho -> thread */
 
     /* the thread's own */
-    struct hub_identity *identities;
-    size_t count, up;
+    struct hub_identity *identities; /* by their slots */
+    size_t *slots;                   /* of each device of the site */
+    size_t slot_count;
+    size_t count, up; /* slots in use are below `count` */
+    uint64_t roster;  /* that it goes by */
     size_t flapping;
     bool *untold; /* its UP or DOWN is still to be given to the loop */
     bool stop, all_told;
@@ -41,13 +45,22 @@ struct hub_thread {
     unsigned untold_troubles;
     int64_t tell_us;
 
-    struct link_end end; /* its lock guards the rest */
-    unsigned *calls;     /* methods that wait for their answer, by device */
+    struct link_end end;     /* its lock guards the rest */
+    unsigned *calls;         /* methods that wait for their answer, by slot */
+    struct hub_roster *next; /* to be taken, or NULL */
+    uint64_t taken;          /* `roster`, for the loop and Paho's threads */
     struct iothub_status status;
+
+    uint64_t given; /* the loop's own: the last roster's number */
 };
 
 /* The thread's whole work: returns when MQTT_STOP came and all connections are closed. */
 void hub_connections_run(struct hub_thread *thread);
+/* Another roster, if there is one. */
+void hub_take_roster(struct hub_thread *thread);
+void hub_leave(struct hub_thread *thread, struct hub_identity *identity);
+/* The slot of a device that is gone is free, whatever its connection does. */
+void hub_vacate(struct hub_thread *thread, struct hub_identity *identity);
 uint32_t hub_random(void);
 /* Everything that waits in `out`: sent, or of no use any more. */
 void hub_send_all(struct hub_thread *thread);

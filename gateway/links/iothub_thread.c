@@ -12,7 +12,7 @@
 
 #define SECOND_US INT64_C(1000000)
 
-enum { NEWS_MOST = 8192, OUT_MOST = 8192, CLOSE_LIMIT_MS = 2000 };
+enum { NEWS_MOST = 8192, OUT_MOST = 8192, CLOSE_LIMIT_MS = 2000, SLOTS_SPARE = 64 };
 
 void hub_news_free(struct hub_news *news)
 {
@@ -70,10 +70,11 @@ static void on_arrival(void *ctx, struct arrival *arrival)
     pthread_mutex_lock(&thread->end.lock);
     thread->status.received++;
     thread->calls[device] += is_method(arrival);
+    uint64_t roster = thread->taken;
     pthread_mutex_unlock(&thread->end.lock);
     news = calloc(1, sizeof(*news));
     if (news)
-        *news = (struct hub_news){HUB_NEWS_MESSAGE, device, generation, arrival};
+        *news = (struct hub_news){HUB_NEWS_MESSAGE, device, generation, arrival, roster};
     if (!news || queue_give(thread->news, news) != 0) {
         free(news);
         refuse_unread(thread, device, generation, arrival);
@@ -87,8 +88,9 @@ static void thread_free(struct hub_thread *thread)
     struct hub_news *news;
     struct hub_out *out;
 
-    for (size_t i = 0; thread->identities && i < thread->count; i++)
+    for (size_t i = 0; thread->identities && i < thread->slot_count; i++)
         hub_identity_deinit(&thread->identities[i]);
+    hub_roster_free(thread->next);
     while (thread->events && (event = queue_take(thread->events)))
         free(event);
     while (thread->registrations && (arrival = queue_take(thread->registrations)))
@@ -105,6 +107,7 @@ static void thread_free(struct hub_thread *thread)
     queue_free(thread->news);
     queue_free(thread->out);
     free(thread->identities);
+    free(thread->slots);
     free(thread->untold);
     free(thread->calls);
     hub_keys_free(thread->settings.keys);
@@ -128,9 +131,9 @@ static int open_queues(struct hub_thread *thread)
     int r = queue_new(&thread->news, NEWS_MOST);
 
     if (r == 0) /* more than all sessions can tell at once */
-        r = queue_new(&thread->events, 8 * thread->count + 64);
+        r = queue_new(&thread->events, 8 * thread->slot_count + 64);
     if (r == 0)
-        r = queue_new(&thread->registrations, thread->count + 64);
+        r = queue_new(&thread->registrations, thread->slot_count + 64);
     if (r == 0)
         r = queue_new(&thread->out, OUT_MOST);
     return r;
@@ -149,12 +152,19 @@ static void fill(struct hub_thread *thread, const struct hub_thread_settings *se
     thread->clock_offset_ms = clock_wall_ms() - now_us / 1000;
     /* After a power cut many gateways come back in the same second. */
     thread->next_connect_us = now_us + (int64_t)((uint64_t)SECOND_US * hub_random() >> 32);
-    for (size_t i = 0; i < thread->count; i++) {
+    for (size_t i = 0; i < thread->slot_count; i++) {
+        bool used = i < thread->count;
+
         hub_identity_init(&thread->identities[i], i);
         thread->identities[i].next_us = now_us;
+        thread->identities[i].wanted = used;
+        if (!used)
+            continue;
+        thread->identities[i].id = settings->site->devices[i].id;
+        thread->slots[i] = i;
     }
     if (settings->site->iothub->dps_endpoint)
-        hub_assigned_load(thread->identities, settings->site);
+        hub_assigned_load(thread->identities, thread->slots, settings->site);
     thread->status.devices = thread->count;
     snprintf(thread->status.text, sizeof(thread->status.text), "connecting");
 }
@@ -172,10 +182,14 @@ int hub_thread_open(struct hub_thread **ret, const struct hub_thread_settings *s
         return r;
     }
     thread->count = settings->site->device_count;
-    thread->identities = calloc(thread->count + 1, sizeof(*thread->identities));
-    thread->untold = calloc(thread->count + 1, sizeof(*thread->untold));
-    thread->calls = calloc(thread->count + 1, sizeof(*thread->calls));
-    r = thread->identities && thread->untold && thread->calls ? open_queues(thread) : -ENOMEM;
+    thread->slot_count = 2 * thread->count + SLOTS_SPARE;
+    thread->identities = calloc(thread->slot_count, sizeof(*thread->identities));
+    thread->slots = calloc(thread->count + 1, sizeof(*thread->slots));
+    thread->untold = calloc(thread->slot_count, sizeof(*thread->untold));
+    thread->calls = calloc(thread->slot_count, sizeof(*thread->calls));
+    r = thread->identities && thread->slots && thread->untold && thread->calls
+            ? open_queues(thread)
+            : -ENOMEM;
     if (r == 0) {
         fill(thread, settings);
         r = -pthread_create(&thread->end.thread, NULL, thread_main, thread);
@@ -193,6 +207,49 @@ void hub_thread_close(struct hub_thread *thread)
 {
     if (link_end_wait(&thread->end, thread->events, CLOSE_LIMIT_MS))
         thread_free(thread);
+}
+
+void hub_roster_free(struct hub_roster *roster)
+{
+    if (!roster)
+        return;
+    hub_keys_free(roster->keys);
+    free(roster->slots);
+    free(roster->indexes);
+    free(roster);
+}
+
+size_t hub_thread_slots(const struct hub_thread *thread)
+{
+    return thread->slot_count;
+}
+
+uint64_t hub_thread_change(struct hub_thread *thread, struct hub_roster *roster)
+{
+    struct mqtt_event *wake = calloc(1, sizeof(*wake));
+    struct hub_roster *before;
+
+    roster->number = ++thread->given;
+    pthread_mutex_lock(&thread->end.lock);
+    before = thread->next;
+    thread->next = roster;
+    pthread_mutex_unlock(&thread->end.lock);
+    hub_roster_free(before); /* each of them is whole */
+    if (wake)
+        wake->kind = MQTT_WAKE;
+    if (wake && queue_give(thread->events, wake) != 0)
+        free(wake);
+    return thread->given;
+}
+
+uint64_t hub_thread_taken(struct hub_thread *thread)
+{
+    uint64_t taken;
+
+    pthread_mutex_lock(&thread->end.lock);
+    taken = thread->taken;
+    pthread_mutex_unlock(&thread->end.lock);
+    return taken;
 }
 
 int hub_thread_fd(const struct hub_thread *thread)
@@ -239,7 +296,7 @@ void hub_thread_want(struct hub_thread *thread, size_t device, bool wanted)
 
     if (!out)
         return;
-    *out = (struct hub_out){.device = device, .wanted = wanted};
+    *out = (struct hub_out){.device = device, .roster = thread->given, .wanted = wanted};
     give_out(thread, out);
 }
 

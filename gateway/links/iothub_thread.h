@@ -1,5 +1,7 @@
 /*
  * Thread of the hub: the one thread that owns all connections to IoT Hub, one for each device.
+ * A device is known here by its slot, which it keeps while the site around it changes; at first
+ * that is its index in the site.
  * It opens them at a bounded rate, opens them again after a pause that grows, and carries
  * messages; what they mean is decided on the loop.
  *
@@ -17,7 +19,7 @@
 struct hub_thread;
 
 struct hub_thread_settings {
-    const struct site *site;
+    const struct site *site;        /* until another one is taken */
     struct hub_keys *keys;          /* taken over */
     bool (*clock_is_trusted)(void); /* asked once a second until it says so */
     int64_t newest_ms;              /* a clock that is earlier is wrong, whatever it says */
@@ -32,9 +34,10 @@ enum hub_news_kind {
 
 struct hub_news {
     enum hub_news_kind kind;
-    size_t device;
+    size_t device;       /* its slot */
     uint32_t generation; /* the connection's number, rising for each device */
     struct arrival *arrival;
+    uint64_t roster; /* the one that the thread went by */
 };
 void hub_news_free(struct hub_news *news);
 
@@ -42,6 +45,22 @@ int hub_thread_open(struct hub_thread **ret, const struct hub_thread_settings *s
 /* Disconnects and ends; a thread that has not done so within 2 s is left to itself, and the
    process should end. */
 void hub_thread_close(struct hub_thread *thread);
+
+/* Who is to be connected, in place of those until now; by malloc. */
+struct hub_roster {
+    const struct site *site; /* the one before is looked at until this one is taken */
+    struct hub_keys *keys;
+    size_t *slots;   /* of each device of the site */
+    size_t *indexes; /* of the device in each slot; SITE_NONE: none */
+    uint64_t number; /* the thread's */
+};
+void hub_roster_free(struct hub_roster *roster); /* NULL is fine */
+
+size_t hub_thread_slots(const struct hub_thread *thread); /* how many there are */
+/* New ones connect, those that are gone disconnect, those whose keys are others connect anew;
+   takes the roster over. Its number, from 1. */
+uint64_t hub_thread_change(struct hub_thread *thread, struct hub_roster *roster);
+uint64_t hub_thread_taken(struct hub_thread *thread); /* number of the roster that it goes by */
 
 int hub_thread_fd(const struct hub_thread *thread); /* news wait */
 struct hub_news *hub_thread_take(struct hub_thread *thread);

@@ -44,7 +44,7 @@ static void send_twin(struct iothub *iothub, size_t index)
     }
     json_decref(body);
     if (message) {
-        hub_thread_send(iothub->thread, index, device->generation, message);
+        hub_thread_send(iothub->thread, device->slot, device->generation, message);
         iothub->twin_next_us =
             (iothub->twin_next_us > now_us - SECOND_US ? iothub->twin_next_us
                                                        : now_us - SECOND_US) +

@@ -62,7 +62,7 @@ static void send_sample(struct iothub *iothub, size_t index, int64_t now_us)
         return;
     /* It may have been read before the time was known. */
     wall_ms = clock_wall_ms() - (now_us - sample->time_us) / 1000;
-    hub_thread_send_telemetry(iothub->thread, index, device->generation,
+    hub_thread_send_telemetry(iothub->thread, device->slot, device->generation,
                               outgoing_new(OUTGOING_REPORTED,
                                            hub_telemetry_bag(iothub->life, sample, wall_ms),
                                            hub_telemetry_body(sample, wall_ms), false));
