@@ -199,10 +199,13 @@ static void reload(void *ctx, uint64_t ticket)
     gateway_reload(ctx, ticket);
 }
 
-static int open_broker(struct gateway *gateway, const struct site *before, char *why,
-                       size_t size)
+/* Takes the means, or NULL. */
+static int open_broker(struct gateway *gateway, const struct site *before,
+                       struct broker_means *means, char *why, size_t size)
 {
-    int r = broker_open(&gateway->broker, gateway->site, before, JOBGATE_VERSION, why, size);
+    int r = means ? broker_open_by(&gateway->broker, gateway->site, before, means, why, size)
+                  : broker_open(&gateway->broker, gateway->site, before, JOBGATE_VERSION, why,
+                                size);
 
     if (r < 0)
         return r;
@@ -248,7 +251,7 @@ int gateway_open_links(struct gateway *gateway, char *why, size_t size)
         return 0;
     r = api_open(&gateway->api, &api, why, size);
     if (r == 0 && gateway->site->broker)
-        r = open_broker(gateway, NULL, why, size);
+        r = open_broker(gateway, NULL, NULL, why, size);
     if (r == 0 && gateway->site->iothub)
         r = open_iothub(gateway, NULL, why, size);
     return r;
@@ -277,19 +280,24 @@ static void close_iothub(struct gateway *gateway)
     gateway->iothub = NULL;
 }
 
-static void reload_broker(struct gateway *gateway, const struct site *old)
+static void reload_broker(struct gateway *gateway, const struct site *old, struct draft *draft)
 {
     const struct site *site = gateway->site;
+    struct broker_means *means = draft->broker_means;
     char why[300];
 
-    if (gateway->broker && same_broker(old->broker, site->broker) &&
-        broker_reload(gateway->broker, site) == 0)
+    draft->broker_means = NULL;
+    if (gateway->broker && means && same_broker(old->broker, site->broker) &&
+        broker_goes_by(gateway->broker, means) && broker_reload(gateway->broker, site) == 0) {
+        broker_means_free(means);
         return;
+    }
     close_broker(gateway);
     bool same_root = old->broker && site->broker &&
                      same_text(old->broker->root, site->broker->root) &&
                      same_text(old->broker->url, site->broker->url);
-    if (site->broker && open_broker(gateway, same_root ? old : NULL, why, sizeof(why)) < 0) {
+    if (site->broker &&
+        open_broker(gateway, same_root ? old : NULL, means, why, sizeof(why)) < 0) {
         log_error("broker: it cannot be opened: %s; reload again", why);
         close_broker(gateway);
     }
@@ -318,7 +326,7 @@ void gateway_reload_links(struct gateway *gateway, const struct site *old, struc
 {
     api_reload(gateway->api, gateway->site, draft->api_keys);
     draft->api_keys = NULL;
-    reload_broker(gateway, old);
+    reload_broker(gateway, old, draft);
     reload_iothub(gateway, old, draft);
 }
 

@@ -28,6 +28,7 @@ void draft_free(struct draft *draft)
         return;
     api_keys_free(draft->api_keys);
     hub_keys_free(draft->hub_keys);
+    broker_means_free(draft->broker_means);
     site_free(draft->site);
     problems_deinit(&draft->problems);
     free(draft);
@@ -56,7 +57,8 @@ static void check_links(struct draft *draft)
     }
     if (api_keys_read(&draft->api_keys, site, why, sizeof(why)) < 0)
         problem_add(&draft->problems, place, "%s", why);
-    if (site->broker && broker_check(site, why, sizeof(why)) < 0)
+    if (site->broker &&
+        broker_means_read(&draft->broker_means, site, JOBGATE_VERSION, why, sizeof(why)) < 0)
         problem_add(&draft->problems, place, "%s", why);
     if (site->iothub && hub_keys_open(&draft->hub_keys, site, why, sizeof(why)) < 0)
         problem_add(&draft->problems, place, "%s", why);

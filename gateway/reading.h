@@ -16,9 +16,10 @@ struct reading;
 
 /* What was read. */
 struct draft {
-    struct site *site;         /* NULL: it cannot be used */
-    struct api_keys *api_keys; /* of this site; NULL: it has no HTTPS */
-    struct hub_keys *hub_keys; /* ... no IoT Hub; or the links have taken them */
+    struct site *site;                 /* NULL: it cannot be used */
+    struct api_keys *api_keys;         /* of this site; NULL: it has no HTTPS */
+    struct hub_keys *hub_keys;         /* ... no IoT Hub; or the links have taken them */
+    struct broker_means *broker_means; /* ... no broker; likewise */
     struct problems problems;
     int result;         /* 0, SITE_E_PROBLEMS, or negative errno */
     struct draft *next; /* of those that have run and are still looked at */

@@ -17,6 +17,7 @@ struct broker {
     const struct site *site;
     struct broker_thread *thread; /* NULL: stopped, and left to itself */
     struct broker_flood *flood;
+    struct broker_files files; /* that it connects with */
     bool stopped;
     int fd; /* epoll over arrivals, news, deliveries and the flood's timer */
     uint64_t received, refused;
@@ -39,31 +40,34 @@ void broker_stop(struct broker *broker)
         broker->thread = NULL;
 }
 
-int broker_open(struct broker **ret, const struct site *site, const struct site *before,
-                const char *version, char *why, size_t why_size)
+int broker_open_by(struct broker **ret, const struct site *site, const struct site *before,
+                   struct broker_means *means, char *why, size_t why_size)
 {
-    struct broker_thread_settings settings = {0};
+    struct broker_thread_settings *settings = &means->settings;
     struct broker *broker = calloc(1, sizeof(*broker));
     int r;
 
-    why[0] = '\0';
-    if (!broker)
+    snprintf(why, why_size, "%s", strerror(ENOMEM));
+    if (!broker) {
+        broker_means_free(means);
         return -ENOMEM;
+    }
     broker->site = site;
+    broker->files = means->files;
     broker->behind = true;
     broker->fd = epoll_create1(EPOLL_CLOEXEC);
     if (broker->fd < 0) {
         r = -errno;
         goto fail_broker;
     }
-    r = broker_settings_read(&settings, site, version, why, why_size);
-    if (r == 0 && before)
-        r = topic_stale_filters(&settings.stale, &settings.stale_count, site->broker->root,
-                                before, site);
+    r = before ? topic_stale_filters(&settings->stale, &settings->stale_count,
+                                     site->broker->root, before, site)
+               : 0;
     if (r == 0)
-        r = broker_thread_open(&broker->thread, &settings);
+        r = broker_thread_open(&broker->thread, settings);
     if (r < 0)
-        goto fail_settings;
+        goto fail_fd;
+    *settings = (struct broker_thread_settings){0}; /* they are the thread's now */
     r = flood_new(&broker->flood, site, broker->thread);
     if (r < 0)
         goto fail_thread;
@@ -76,6 +80,8 @@ int broker_open(struct broker **ret, const struct site *site, const struct site 
         r = watch(broker->fd, flood_fd(broker->flood));
     if (r < 0)
         goto fail_flood;
+    broker_means_free(means);
+    why[0] = '\0';
     *ret = broker;
     return 0;
 
@@ -85,15 +91,27 @@ fail_thread:
     broker_stop(broker);
     if (broker->thread)
         broker_thread_free(broker->thread);
-    settings = (struct broker_thread_settings){0};
-fail_settings:
-    broker_thread_settings_deinit(&settings);
+fail_fd:
     close(broker->fd);
 fail_broker:
     free(broker);
-    if (!why[0])
-        snprintf(why, why_size, "%s", strerror(-r));
+    broker_means_free(means);
+    snprintf(why, why_size, "%s", strerror(-r));
     return r;
+}
+
+int broker_open(struct broker **ret, const struct site *site, const struct site *before,
+                const char *version, char *why, size_t why_size)
+{
+    struct broker_means *means;
+    int r = broker_means_read(&means, site, version, why, why_size);
+
+    return r < 0 ? r : broker_open_by(ret, site, before, means, why, why_size);
+}
+
+bool broker_goes_by(const struct broker *broker, const struct broker_means *means)
+{
+    return broker_same_files(&broker->files, &means->files);
 }
 
 /* *ret is NULL where no device came or went. */

@@ -14,6 +14,7 @@
 #include "links/broker_outbox.h"
 
 struct broker;
+struct broker_means; /* what a connection is made of: a site and its files, read */
 
 struct broker_status {
     bool connected;
@@ -32,8 +33,15 @@ int broker_open(struct broker **ret, const struct site *site, const struct site 
    has not taken by then is never acknowledged: it comes again. What is left to do with it: to
    take deliveries, and to close it. */
 void broker_stop(struct broker *broker);
-/* Can the files that `site` names for its broker be read? 0, or negative errno and `why`. */
-int broker_check(const struct site *site, char *why, size_t why_size);
+/* Any thread; `site` has a broker. 0, or negative errno and `why`. */
+int broker_means_read(struct broker_means **ret, const struct site *site, const char *version,
+                      char *why, size_t why_size);
+void broker_means_free(struct broker_means *means); /* wiped; NULL is fine */
+/* As broker_open(), with means that were read; they are taken. */
+int broker_open_by(struct broker **ret, const struct site *site, const struct site *before,
+                   struct broker_means *means, char *why, size_t why_size);
+/* Do the files hold what this link connects with? */
+bool broker_goes_by(const struct broker *broker, const struct broker_means *means);
 /* Another site with the same broker, whatever may wait for it. The connection stays: the topics
    of devices that are gone are no longer subscribed to, those of new ones are. 0; or -ENOMEM,
    and nothing has changed: then the link is to be closed and opened anew. */

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +14,12 @@ enum {
 }; /* a password's length is two bytes, MQTT 5 section 3.1.3.6 */
 
 /* Paho reads the file later and says little about it, so a missing one is found here. */
-static int copy_file_name(char **ret, const char *file, char *why, size_t why_size)
+static int copy_file_name(char **ret, struct stat *status, const char *file, char *why,
+                          size_t why_size)
 {
     if (!file)
         return 0;
-    if (access(file, R_OK) < 0) {
+    if (access(file, R_OK) < 0 || stat(file, status) < 0) {
         snprintf(why, why_size, "cannot read %s: %s", file, strerror(errno));
         return -errno;
     }
@@ -122,38 +122,62 @@ static int copy_names(struct broker_thread_settings *settings, const struct site
     return topic_filters(&settings->filters, &settings->filter_count, config->root, site);
 }
 
-static int copy_files(struct mqtt_settings *mqtt, const struct broker_config *config, char *why,
+static int copy_files(struct broker_means *means, const struct broker_config *config, char *why,
                       size_t why_size)
 {
-    int r = copy_file_name(&mqtt->ca_file, config->ca_file, why, why_size);
+    struct mqtt_settings *mqtt = &means->settings.mqtt;
+    struct broker_files *files = &means->files;
+    int r = copy_file_name(&mqtt->ca_file, &files->ca, config->ca_file, why, why_size);
 
     if (r == 0)
-        r = copy_file_name(&mqtt->cert_file, config->cert_file, why, why_size);
+        r = copy_file_name(&mqtt->cert_file, &files->cert, config->cert_file, why, why_size);
     if (r == 0)
-        r = copy_file_name(&mqtt->key_file, config->key_file, why, why_size);
+        r = copy_file_name(&mqtt->key_file, &files->key, config->key_file, why, why_size);
     if (r == 0 && config->password_file)
         r = read_password(mqtt, config->password_file, why, why_size);
+    if (r == 0 && mqtt->password)
+        SHA256((const unsigned char *)mqtt->password, mqtt->password_size, files->password);
     return r;
 }
 
-int broker_settings_read(struct broker_thread_settings *settings, const struct site *site,
-                         const char *version, char *why, size_t why_size)
+int broker_means_read(struct broker_means **ret, const struct site *site, const char *version,
+                      char *why, size_t why_size)
 {
-    int r = copy_names(settings, site, version);
-
-    return r < 0 ? r : copy_files(&settings->mqtt, site->broker, why, why_size);
-}
-
-int broker_check(const struct site *site, char *why, size_t why_size)
-{
-    struct broker_thread_settings settings = {0};
+    struct broker_means *means = calloc(1, sizeof(*means));
+    int r = means ? copy_names(&means->settings, site, version) : -ENOMEM;
 
     why[0] = '\0';
-    int r = copy_files(&settings.mqtt, site->broker, why, why_size);
-    if (r < 0 && !why[0])
-        snprintf(why, why_size, "%s", strerror(-r));
-    broker_thread_settings_deinit(&settings);
-    return r;
+    if (r == 0)
+        r = copy_files(means, site->broker, why, why_size);
+    if (r < 0) {
+        if (!why[0])
+            snprintf(why, why_size, "%s", strerror(-r));
+        broker_means_free(means);
+        return r;
+    }
+    *ret = means;
+    return 0;
+}
+
+void broker_means_free(struct broker_means *means)
+{
+    if (!means)
+        return;
+    broker_thread_settings_deinit(&means->settings);
+    free(means);
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+bool broker_same_files(const struct broker_files *a, const struct broker_files *b)
+{
+    return same_file(&a->ca, &b->ca) && same_file(&a->cert, &b->cert) &&
+           same_file(&a->key, &b->key) &&
+           memcmp(a->password, b->password, sizeof(a->password)) == 0;
 }
 
 void filter_change_free(struct filter_change *change)

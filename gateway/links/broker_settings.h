@@ -6,10 +6,21 @@
 
 #include "links/broker_thread.h"
 
-/* 0, or negative errno and perhaps `why`; what is there by then is the caller's, to be freed by
-   broker_thread_settings_deinit(). */
-int broker_settings_read(struct broker_thread_settings *settings, const struct site *site,
-                         const char *version, char *why, size_t why_size);
+#include <openssl/sha.h>
+#include <sys/stat.h>
+
+/* What files were, to be known again without keeping what stands in them. */
+struct broker_files {
+    struct stat ca, cert, key;
+    unsigned char password[SHA256_DIGEST_LENGTH]; /* zeros: there is none */
+};
+
+struct broker_means {
+    struct broker_thread_settings settings;
+    struct broker_files files;
+};
+
+bool broker_same_files(const struct broker_files *a, const struct broker_files *b);
 size_t broker_outbox_bytes(const struct site *site);
 
 #endif

@@ -84,6 +84,25 @@ def test_only_its_own_keys_open_the_connection_again(world):
     assert floor.backend.call("room-1", "setComfort", {"setpoint": 23})["status"] == 200
 
 
+def test_another_password_in_its_file_opens_the_connection_again(world):
+    floor = Floor(world)
+    password = world.folder / "password"
+    password.write_text("s3cret-one\n")
+    password.chmod(0o600)
+    floor.config.write_text(floor.config.read_text().replace(
+        "broker = {", f'broker = {{ username = "u"; password_file = "{password}";'))
+    assert floor.reload().returncode == 0
+    until(lambda: connections(floor) == 2, what="it is connected with a password")
+    password.write_text("s3cret-one\nand what stands below\n")
+    assert floor.reload().returncode == 0
+    assert broker_status(floor)["connected"] and connections(floor) == 2
+    password.write_text("s3cret-two\n")
+    assert floor.reload().returncode == 0
+    until(lambda: connections(floor) == 3, what="it is connected with the other one")
+    until(lambda: broker_status(floor)["connected"], what="it is connected")
+    assert "s3cret" not in floor.gateway.text()
+
+
 @pytest.mark.parametrize("protocol", [5, 4], ids=["mqtt5", "mqtt311"])
 def test_a_new_device_that_another_gateway_has_is_left_to_it(world, protocol):
     two = Two(world, protocol)
