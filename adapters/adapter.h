@@ -78,6 +78,8 @@ struct answer {
     uint16_t words[ADAPTER_WORDS_MAX];
     uint16_t late;        /* foreign or late frames that were dropped meanwhile */
     uint8_t late_unit;    /* whose the last of them was; 0: it cannot be told */
+    bool whole;           /* what came is a good frame of the unit, whether it fits or not */
+    bool begun;           /* no good one, and yet it begins as the answer would */
     int64_t started_us;   /* first byte of the (last) request handed to the port, boot clock */
     int64_t ended_us;     /* last byte of the answer seen, or the time-out */
     int64_t waited_us;    /* from the end of the request to the beginning of the answer, or

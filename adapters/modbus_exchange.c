@@ -324,6 +324,7 @@ static void take_reply(struct adapter_line *line, const struct exchange *exchang
     size_t around = exchange->serial ? RTU_AROUND : TCP_AROUND;
 
     keep_frame(&answer->reply, seen->bytes + found->skip, found->length);
+    answer->whole = true;
     answer->ended_us = line->quiet_since_us;
     answer->waited_us = answer->ended_us - asked_us - pace_us(line->pace, answer->reply.length);
     if (answer->waited_us < 0)
@@ -339,6 +340,12 @@ static void take_reply(struct adapter_line *line, const struct exchange *exchang
     tell_late(seen, found, answer);
 }
 
+static bool answer_begins(const struct exchange *exchange, const uint8_t *bytes, size_t count)
+{
+    return count >= 2 && bytes[0] == exchange->request[0] &&
+           (bytes[1] & ~MODBUS_EXCEPTION) == exchange->request[1];
+}
+
 /* The beginning of what was seen, as a bus monitor shows it. */
 static void tell_garbage(const struct exchange *exchange, const struct seen *seen,
                          struct answer *answer)
@@ -352,6 +359,7 @@ static void tell_garbage(const struct exchange *exchange, const struct seen *see
                                                                           : "",
         seen->count, hex, seen->count > 16 ? " ..." : "");
     keep_frame(&answer->reply, seen->bytes, seen->count);
+    answer->begun = !exchange->serial || answer_begins(exchange, seen->bytes, seen->count);
 }
 
 /* The turnaround delay (Modbus over Serial Line 1.02, 2.4.1): nobody answers, and the next

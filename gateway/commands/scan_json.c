@@ -28,8 +28,10 @@ static json_t *unit_json(const struct scan_subject *subject, const struct scan_t
 
     if (!object)
         return NULL;
+    int64_t tenths = unit->took_us / 100;
+
     if (unit->answered)
-        put(object, "answerMs", json_real((double)(unit->took_us / 100) / 10));
+        put(object, "answerMs", json_real((double)tenths / 10));
     if (unit->exception)
         put(object, "exception", json_integer(unit->exception));
     if (*unit->text)

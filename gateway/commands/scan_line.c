@@ -1,6 +1,5 @@
 #include "commands/scan_time.h"
 
-#include "adapters/modbus_frame.h"
 #include "base/clock.h"
 #include "lines/health.h"
 
@@ -53,31 +52,17 @@ static bool has_ended(const struct scan *scan)
 
 /* --- what came --- */
 
-/* A whole frame that does not fit the request still comes from somebody. */
-static bool is_whole(const struct answer *answer)
-{
-    const struct frame *reply = &answer->reply;
-
-    return reply->length > RTU_AROUND &&
-           rtu_checksum(reply->bytes, reply->length - RTU_AROUND) ==
-               (reply->bytes[reply->length - 2] | reply->bytes[reply->length - 1] << 8);
-}
-
-static enum heard bad_reply(const struct scan *scan, const struct answer *answer, unsigned unit)
+/* A good frame that does not fit the request still comes from somebody. */
+static enum heard bad_reply(const struct answer *answer)
 {
     if (answer->started_us == 0)
         return HEARD_BABBLE;
-    if (!scan->adapter->serial)
-        return HEARD_BROKEN;
-    if (is_whole(answer))
+    if (answer->whole)
         return HEARD_ANSWER;
-    if (answer->reply.length >= 2 && answer->reply.bytes[0] == unit &&
-        (answer->reply.bytes[1] & ~MODBUS_EXCEPTION) == answer->request.bytes[1])
-        return HEARD_BROKEN;
-    return HEARD_GARBAGE;
+    return answer->begun ? HEARD_BROKEN : HEARD_GARBAGE;
 }
 
-static enum heard heard_in(const struct scan *scan, const struct answer *answer, unsigned unit)
+static enum heard heard_in(const struct scan *scan, const struct answer *answer)
 {
     switch (answer->result) {
     case ANSWER_DONE:
@@ -89,7 +74,7 @@ static enum heard heard_in(const struct scan *scan, const struct answer *answer,
     case ANSWER_SILENT:
         return is_to_stop(scan) ? HEARD_STOP : HEARD_NOTHING;
     case ANSWER_BAD_REPLY:
-        return bad_reply(scan, answer, unit);
+        return bad_reply(answer);
     case ANSWER_LINE_DOWN:
         /* Some endpoints close the connection where they do not know the unit. */
         return !scan->adapter->serial && answer->started_us > 0 ? HEARD_NOTHING : HEARD_DOWN;
@@ -160,7 +145,7 @@ static enum heard ask(struct session *session, unsigned number, int64_t timeout_
     }
     probe.unit = (uint8_t)number;
     scan->adapter->execute(session->line, &probe, &limits, scan->wake_fd, answer);
-    heard = heard_in(scan, answer, number);
+    heard = heard_in(scan, answer);
     scan->stopped = heard == HEARD_STOP;
     scan->down = heard == HEARD_DOWN;
     if (scan->down)

@@ -92,14 +92,22 @@ struct format {
     uint8_t stop_bits;
 };
 
-static bool has_parity(char letter)
+/* 0: it names none. */
+static char parity_of(char letter)
 {
-    return letter == 'N' || letter == 'E' || letter == 'O';
-}
-
-static char upper(char letter)
-{
-    return letter >= 'a' && letter <= 'z' ? (char)(letter - 'a' + 'A') : letter;
+    switch (letter) {
+    case 'N':
+    case 'n':
+        return 'N';
+    case 'E':
+    case 'e':
+        return 'E';
+    case 'O':
+    case 'o':
+        return 'O';
+    default:
+        return 0;
+    }
 }
 
 /* "E", "e" or "8E1". The letter alone has the line's own stop bits where its parity is the
@@ -107,11 +115,13 @@ static char upper(char letter)
 static bool read_format(const char *text, size_t length, const struct adapter_settings *own,
                         struct format *format)
 {
-    char letter = upper(length == 3 ? text[1] : text[0]);
+    const char *letter = length == 3 ? text + 1 : text;
 
-    if (!has_parity(letter))
+    *format = (struct format){.parity = parity_of(*letter), .stop_bits = 1};
+    if (format->parity == 0)
         return false;
-    *format = (struct format){letter, letter == own->parity ? own->stop_bits : 1};
+    if (format->parity == own->parity)
+        format->stop_bits = own->stop_bits;
     if (length == 1)
         return true;
     if (length != 3 || text[0] != '8' || (text[2] != '1' && text[2] != '2'))

@@ -61,11 +61,10 @@ static void fake_frame(const struct adapter_settings *settings,
     *cost = (struct frame_cost){.count = 1, .least_us = 15 * 11000000LL / settings->baud};
 }
 
-static void reply_with(struct answer *answer, unsigned unit, unsigned function)
+static void reply_badly(struct answer *answer, bool begun)
 {
     answer->result = ANSWER_BAD_REPLY;
-    answer->request.bytes[1] = 3;
-    answer->reply = (struct frame){.length = 7, .bytes = {(uint8_t)unit, (uint8_t)function, 2}};
+    answer->begun = begun;
     snprintf(answer->text, sizeof(answer->text), "CRC error in 7 bytes");
 }
 
@@ -103,13 +102,13 @@ static void answer_by_habit(struct answer *answer, unsigned unit, const struct l
         if (world.asked[unit] > 1)
             answer_well(answer, 6 * MS);
         else
-            reply_with(answer, unit, 3);
+            reply_badly(answer, true);
         break;
     case SPOILT:
-        reply_with(answer, unit, 3);
+        reply_badly(answer, true);
         break;
     case NOISY:
-        reply_with(answer, 0xF7, 0x55);
+        reply_badly(answer, false);
         break;
     }
 }
