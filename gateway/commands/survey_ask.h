@@ -1,6 +1,6 @@
 /*
  * The two roads of a survey: through the gateway that runs, or, where none does, on the lines
- * themselves, all of them at once.
+ * themselves; all lines at once.
  */
 #ifndef JOBGATE_COMMANDS_SURVEY_ASK_H
 #define JOBGATE_COMMANDS_SURVEY_ASK_H
@@ -9,7 +9,8 @@
 #include "commands/survey.h"
 
 struct survey_watch {
-    void (*done)(void *ctx, size_t device); /* nothing more is asked of it */
+    void (*done)(void *ctx, size_t device); /* nothing more is asked of it; by one
+                                               thread at a time */
     void *ctx;
 };
 

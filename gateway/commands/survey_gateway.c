@@ -7,9 +7,13 @@
 #include "jobs/timetext.h"
 #include "site/value.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+enum { CREW_MOST = 15 };
 
 static const char *text_of(const json_t *object, const char *name)
 {
@@ -52,7 +56,7 @@ static int ask_once(struct survey *survey, size_t device, json_t *points,
 
     json_decref(body);
     if (!text)
-        return -1;
+        return -ENOMEM;
     snprintf(path, sizeof(path), "/jobgate/v1/devices/%s/read",
              survey->site->devices[device].id);
     r = client_ask(client, "POST", path, text, NULL, &answer);
@@ -172,22 +176,85 @@ static int fetch_into(struct survey *survey, const struct client *client,
     return status;
 }
 
+/* Lines are independent, and an answer takes as long as its line: so several are asked at once,
+   each by one that takes the next line that nobody has. A device belongs to who has its line.
+ */
+struct crew {
+    struct survey *survey;
+    const struct client *client;
+    const struct survey_watch *watch;
+    pthread_mutex_t lock; /* guards the two below, and who is told by `watch` */
+    size_t next_line;
+    int error; /* of client_ask(): no more is asked */
+};
+
+static int ask_device(struct crew *crew, size_t device)
+{
+    json_t *points;
+    int r = 0;
+
+    while (r == 0 && (points = survey_next(crew->survey, device)))
+        r = ask_once(crew->survey, device, points, crew->client);
+    pthread_mutex_lock(&crew->lock);
+    if (r == 0)
+        crew->watch->done(crew->watch->ctx, device);
+    else if (crew->error == 0)
+        crew->error = r;
+    r = crew->error;
+    pthread_mutex_unlock(&crew->lock);
+    return r;
+}
+
+static bool take_next_line(struct crew *crew, size_t *line)
+{
+    pthread_mutex_lock(&crew->lock);
+    bool more = crew->error == 0 && crew->next_line < crew->survey->site->line_count;
+
+    if (more)
+        *line = crew->next_line++;
+    pthread_mutex_unlock(&crew->lock);
+    return more;
+}
+
+static void *ask_lines(void *ctx)
+{
+    struct crew *crew = ctx;
+    const struct site *site = crew->survey->site;
+    size_t line;
+
+    while (take_next_line(crew, &line))
+        for (size_t i = 0; i < site->device_count; i++)
+            if (site->devices[i].line == line && ask_device(crew, i) != 0)
+                return NULL;
+    return NULL;
+}
+
+/* One less than lines, as this thread helps; where there is no thread to be had it does all. */
+static int ask_all(struct survey *survey, const struct client *client,
+                   const struct survey_watch *watch)
+{
+    struct crew crew = {.survey = survey, .client = client, .watch = watch};
+    pthread_t threads[CREW_MOST];
+    size_t count = 0;
+
+    pthread_mutex_init(&crew.lock, NULL);
+    while (count < CREW_MOST && count + 1 < survey->site->line_count &&
+           pthread_create(&threads[count], NULL, ask_lines, &crew) == 0)
+        count++;
+    ask_lines(&crew);
+    for (size_t i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
+    pthread_mutex_destroy(&crew.lock);
+    return crew.error;
+}
+
 int survey_through_gateway(struct survey *survey, const struct client *client,
                            const struct options *options, const struct survey_watch *watch)
 {
-    int status = EXIT_DONE;
+    int status, r = ask_all(survey, client, watch);
 
-    for (size_t i = 0; i < survey->site->device_count; i++) {
-        json_t *points;
-
-        while ((points = survey_next(survey, i))) {
-            int r = ask_once(survey, i, points, client);
-
-            if (r != 0)
-                return client_complain(client, options, r);
-        }
-        watch->done(watch->ctx, i);
-    }
+    if (r != 0)
+        return client_complain(client, options, r);
     status = fetch_into(survey, client, options, "/jobgate/v1/status", take_status);
     if (status == EXIT_DONE)
         status = fetch_into(survey, client, options, "/devices", take_devices);

@@ -108,6 +108,23 @@ def test_a_site_that_the_gateway_has_not_read_yet_is_remarked(world):
     assert report["devices"][1]["error"]["code"] == "UnknownDevice"
 
 
+def test_several_lines_are_asked_at_once_through_the_gateway(world):
+    lines = [rtu(f"bus{n}", more=PATIENT) for n in range(6)]
+    rooms = [devices(f"b{n}-room-#", f"bus{n}", "1-4") for n in range(6)]
+    config = world.site(lines, rooms, [ROOM])
+    sim = world.sim(config, "--dead", "b3-room-2")
+    gateway = world.gateway(config, "--lines", sim.lines)
+    api = world.api(gateway)
+    until(lambda: all(line["state"] == "up"
+                      for line in api.get("/jobgate/v1/status")[2]["lines"]))
+    told = world.command("report", "--config", config, "--json")
+    report = json.loads(told.stdout)
+    assert told.returncode == 1 and report["through"] == "gateway"
+    assert (report["counts"]["devicesFailed"], report["counts"]["pointsRead"]) == (1, 23 * 8)
+    assert [device["id"] for device in report["devices"]] == [
+        f"b{n}-room-{unit}" for n in range(6) for unit in range(1, 5)]
+
+
 def test_the_checksums_are_those_of_the_files(floor):
     _, report = floor.json()
     site = report["site"]
