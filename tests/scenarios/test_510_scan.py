@@ -81,7 +81,7 @@ def test_a_device_that_refuses_is_there(world):
 
 def test_two_devices_on_one_unit_are_named(world):
     floor = Floor(world, units="1-4", played="1-4",
-                  options=("--double", "room-02", "--double", "room-03=60"))
+                  options=("--double", "room-02", "--double", "room-03=1000"))
     told = floor.scan("--units", "1-4")
     assert told.returncode == 1, told
     assert "probably two devices with this unit number: room-02 (unit 2)" in told.stdout, told
