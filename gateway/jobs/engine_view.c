@@ -56,10 +56,8 @@ static json_t *job_json(const struct engine *engine, const struct job *job)
     if (job->request->query)
         json_object_set_new(object, "queryCondition", json_string(job->request->query));
     view_put_time(object, "createdTime", job->created_ms);
-    view_put_time(object, "startTime",
-                  job->started_ms           ? job->started_ms
-                  : job->request->has_start ? job->request->start_ms
-                                            : 0);
+    int64_t wanted_ms = job->request->has_start ? job->request->start_ms : job->created_ms;
+    view_put_time(object, "startTime", job->started_ms ? job->started_ms : wanted_ms);
     view_put_time(object, "endTime", job->ended_ms);
     json_object_set_new(object, "maxExecutionTimeInSeconds",
                         json_integer(job->request->max_execution_s));

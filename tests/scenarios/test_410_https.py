@@ -100,6 +100,21 @@ def test_tls_1_1_is_not_spoken(secure):
             context.wrap_socket(plain, server_hostname="localhost")
 
 
+def test_what_is_no_request_is_refused_in_json_over_tls_too(secure):
+    heads = [b"nonsense\r\n\r\n", b"GET /healthz HTTP/1.1\r\n\r\nnonsense\r\n\r\n",
+             b"PUT /jobs/v2/j HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n"]
+    for head in heads:
+        with secure.connect() as connection:
+            connection.sendall(head)
+            text = b""
+            while more := connection.recv(4096):
+                text += more
+        assert b"HTTP/1.1 4" in text
+        answer = text[text.index(b"HTTP/1.1 4"):].decode()
+        assert "iothub-errorcode: " in answer
+        assert '{"Message":"ErrorCode:' in answer and "<" not in answer
+
+
 def test_a_person_signs_in_by_key_and_gets_a_cookie(secure):
     status, headers, session = secure.ask("POST", "/jobgate/v1/signin", {
         "policy": "iothubowner", "key": secure.owner.keys[1]}, authorization="")

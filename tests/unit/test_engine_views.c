@@ -193,6 +193,19 @@ static void a_job_is_told_as_the_hub_does(void **state)
     assert_string_equal(world_job_said(&world, "j", "maxExecutionTimeInSeconds"), "3600");
 }
 
+static void a_job_tells_its_start_also_where_nothing_could_begin(void **state)
+{
+    (void)state;
+    open_write();
+    world_line(&world, 0, false, "unplugged");
+    world_line(&world, 1, false, "unplugged");
+    world_run(&world, 60 * SECONDS);
+    world_go(&world, "j", "*");
+    world_finish(&world);
+    assert_string_equal(world_job_said(&world, "j", "status"), "completed");
+    assert_string_not_equal(world_job_said(&world, "j", "startTime"), "nothing");
+}
+
 static void a_twin_holds_tags_and_properties_with_versions(void **state)
 {
     (void)state;
@@ -278,6 +291,7 @@ int main(void)
         TEST(a_forged_cursor_is_none_of_ours),
         TEST(a_job_is_told_as_the_hub_does),
         TEST(what_begins_is_told_only_while_somebody_watches),
+        TEST(a_job_tells_its_start_also_where_nothing_could_begin),
         TEST(a_twin_holds_tags_and_properties_with_versions),
         TEST(reported_properties_are_found_by_conditions),
         TEST(a_gateway_without_devices_is_a_gateway),
