@@ -12,6 +12,8 @@ int64_t pace_next(struct pace *pace, int64_t lasted_us, uint32_t random)
     int64_t longest_us = pace->longest_us > 0 ? pace->longest_us : LONGEST_US;
     int64_t ceiling_us = SECOND_US;
 
+    if (lasted_us < 0) /* nobody else was let in either: the broker itself was in trouble */
+        memset(pace->taken_over_us, 0, sizeof(pace->taken_over_us));
     if (lasted_us >= STEADY_US)
         pace->failures = 0;
     for (unsigned i = 0; i < pace->failures && ceiling_us < longest_us; i++)

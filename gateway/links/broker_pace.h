@@ -4,8 +4,8 @@
  *
  * After the n-th failure in a row it waits a random part of 1, 2, 4 ... longest_us, so that a
  * building's gateways do not return all at once. Three times thrown off by another client of
- * the same id within a minute: two gateways believe to be one, and each would throw off the
- * other for ever; this one leaves for ten minutes.
+ * the same id within a minute, and let in again at each try: two gateways believe to be one,
+ * and each would throw off the other for ever; this one leaves for ten minutes.
  */
 #ifndef JOBGATE_LINKS_BROKER_PACE_H
 #define JOBGATE_LINKS_BROKER_PACE_H

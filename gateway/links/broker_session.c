@@ -259,7 +259,9 @@ void session_forget_events(struct session *session)
 
     while ((event = queue_take(session->events))) {
         session->stop |= event->kind == MQTT_STOP;
-        session->end.taken_over |= event->taken_over; /* may come behind "connection lost" */
+        /* What the broker says may come behind "connection lost". */
+        session->end.taken_over |= event->taken_over;
+        session->end.wordless &= event->kind != MQTT_ENDED || event->wordless;
         free(event);
     }
 }
@@ -281,6 +283,7 @@ void session_run(struct session *session)
     serve(session);
     session->ended_us = clock_boot_us();
     session->down(session->ctx, session->end.text);
+    session->idle = session->flying == 0;
     bring_back(session);
     outbox_show_landed(session->outbox);
     if (session_lasted_us(session) >= SESSION_SHORT_US)
@@ -290,6 +293,19 @@ void session_run(struct session *session)
     mqtt_close(session->mqtt);
     session->mqtt = NULL;
     session_forget_events(session);
+}
+
+/* Not every broker says that another client came with our id: mosquitto 2.0.11 only cuts us
+   off. With a message under way that may be to blame (bring_back). MQTT 3.1.1 never says
+   anything. */
+bool session_was_taken_over(const struct session *session)
+{
+    int64_t lasted_us = session_lasted_us(session);
+    bool cut_off =
+        session->settings->mqtt.protocol != 5 || (session->end.wordless && session->idle);
+
+    return session->end.taken_over ||
+           (cut_off && lasted_us >= 0 && lasted_us < SESSION_SHORT_US);
 }
 
 int64_t session_lasted_us(const struct session *session)

@@ -61,6 +61,7 @@ struct session {
         int token;
     } flights[SESSION_FLIGHTS];
     size_t flying;
+    bool idle;                   /* nothing was flying when it ended */
     const struct outgoing *last; /* of a stop: says "offline". Not looked into */
     bool offline;                /* it is on its way */
     unsigned shorts; /* sessions in a row that ended soon after they were connected */
@@ -68,6 +69,7 @@ struct session {
 
 void session_run(struct session *session);
 int64_t session_lasted_us(const struct session *session);      /* -1: never connected */
+bool session_was_taken_over(const struct session *session);    /* or it looks like it */
 void session_pause(struct session *session, int64_t pause_us); /* until a stop, at most */
 void session_forget_asked(struct session *session);
 /* The session's own parts: into a state, for `limit_us` at most, or MOMENT_NEVER; to its end.

@@ -228,12 +228,9 @@ static int64_t next_pause(struct broker_thread *thread, bool *told)
 {
     int64_t now_us = clock_boot_us();
     int64_t lasted_us = session_lasted_us(&thread->session);
-    bool taken_over = thread->session.end.taken_over;
     int64_t pause_us = pace_next(&thread->pace, lasted_us, random_number());
 
-    if (thread->settings.mqtt.protocol != 5) /* 3.1.1 cannot say why it ends a connection */
-        taken_over = lasted_us >= 0 && lasted_us < SESSION_SHORT_US;
-    if (taken_over && pace_gives_way(&thread->pace, now_us)) {
+    if (session_was_taken_over(&thread->session) && pace_gives_way(&thread->pace, now_us)) {
         log_error(
             "broker: another client takes over as %s again and again; is a second gateway "
             "called %s? This one leaves for %d minutes",

@@ -43,10 +43,10 @@ static void tell(struct mqtt *mqtt, const struct mqtt_event *event)
     tell_with(mqtt, event, 1);
 }
 
-static void tell_end_of(struct mqtt *mqtt, int connack, const char *text, const char *more)
+static void tell_end_of(struct mqtt *mqtt, struct mqtt_event event, const char *text,
+                        const char *more)
 {
-    struct mqtt_event event = {.kind = MQTT_ENDED, .connack = connack};
-
+    event.kind = MQTT_ENDED;
     snprintf(event.text, sizeof(event.text), "%s%s%s", text, more && more[0] ? ": " : "",
              more ? more : "");
     event.text[strcspn(event.text, "\n")] = '\0';
@@ -55,7 +55,7 @@ static void tell_end_of(struct mqtt *mqtt, int connack, const char *text, const 
 
 static void tell_end(struct mqtt *mqtt, const char *text, const char *more)
 {
-    tell_end_of(mqtt, 0, text, more);
+    tell_end_of(mqtt, (struct mqtt_event){0}, text, more);
 }
 
 static int on_tls_error(const char *text, size_t size, void *ctx)
@@ -119,7 +119,7 @@ static void tell_failure(struct mqtt *mqtt, int connack, const char *refusal,
     if (!refusal && mqtt->settings.tls && !more[0])
         more = "nobody answers, or the certificate is for another host name";
     if (refusal)
-        tell_end_of(mqtt, connack, refusal, NULL);
+        tell_end_of(mqtt, (struct mqtt_event){.connack = connack}, refusal, NULL);
     else
         tell_end(mqtt, message ? message : "no connection", more);
 }
@@ -147,7 +147,7 @@ static void on_connect_failure5(void *ctx, MQTTAsync_failureData5 *failure)
 
 static void on_lost(void *ctx, char *cause)
 {
-    tell_end(ctx, "the connection was lost", cause);
+    tell_end_of(ctx, (struct mqtt_event){.wordless = true}, "the connection was lost", cause);
 }
 
 static void on_server_disconnect(void *ctx, MQTTProperties *properties,

@@ -56,6 +56,7 @@ struct mqtt_event {
     int connack; /* ENDED: the code of MQTT 3.1.1 with which the server said no, else 0 */
     size_t refused, first;
     bool taken_over; /* ENDED: another client came with our id (MQTT 5, reason 0x8E) */
+    bool wordless;   /* ENDED: cut off, and the broker has not said why */
     char text[160];
 };
 

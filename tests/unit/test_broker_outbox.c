@@ -318,6 +318,20 @@ static void the_third_take_over_within_a_minute_gives_way(void **state)
     assert_false(pace_gives_way(&pace, 63 * S));
 }
 
+static void a_broker_that_was_away_threw_nobody_off(void **state)
+{
+    (void)state;
+    struct pace pace = {0};
+
+    assert_false(pace_gives_way(&pace, 1 * S));
+    assert_false(pace_gives_way(&pace, 2 * S));
+    pace_next(&pace, -1, 0);
+    assert_false(pace_gives_way(&pace, 3 * S));
+    pace_next(&pace, 1 * S, 0);
+    assert_false(pace_gives_way(&pace, 4 * S));
+    assert_true(pace_gives_way(&pace, 5 * S));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +348,7 @@ int main(void)
         cmocka_unit_test(pauses_grow_to_two_minutes_and_are_random),
         cmocka_unit_test(a_good_session_makes_the_next_pause_short),
         cmocka_unit_test(the_third_take_over_within_a_minute_gives_way),
+        cmocka_unit_test(a_broker_that_was_away_threw_nobody_off),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
