@@ -17,7 +17,7 @@ static char *copy(const char *text)
 uint64_t engine_keep(struct engine *engine, enum record_kind kind, const char *job_id,
                      const char *device_id, uint32_t step, char *text)
 {
-    struct record *record = calloc(1, sizeof(*record));
+    struct record *record = record_new(engine->number + 1, kind, job_id, device_id, text);
 
     if (engine->record_count == engine->record_room) {
         size_t room = engine->record_room ? engine->record_room * 2 : 64;
@@ -30,14 +30,9 @@ uint64_t engine_keep(struct engine *engine, enum record_kind kind, const char *j
     }
     if (!record || engine->record_count == engine->record_room)
         abort(); /* out of memory: what cannot be kept must not be promised */
-    *record = (struct record){.number = ++engine->number,
-                              .kind = kind,
-                              .job_id = copy(job_id),
-                              .device_id = copy(device_id),
-                              .step = step,
-                              .text = text};
+    record->step = step;
     engine->records[engine->record_count++] = record;
-    return record->number;
+    return ++engine->number;
 }
 
 void engine_hurry(struct engine *engine)

@@ -27,26 +27,20 @@ bool report_must_arrive(const struct report *report)
 
 void delivery_free(struct delivery *delivery)
 {
-    if (!delivery)
-        return;
-    free(delivery->job_id);
-    free(delivery->device_id);
     free(delivery);
 }
 
 struct delivery *delivery_of(const struct report *report)
 {
-    struct delivery *delivery = calloc(1, sizeof(*delivery));
+    size_t job_size = strlen(report->job_id) + 1;
+    size_t device_size = report->device_id ? strlen(report->device_id) + 1 : 0;
+    struct delivery *delivery = malloc(sizeof(*delivery) + job_size + device_size);
 
     if (!delivery)
         return NULL;
-    *delivery =
-        (struct delivery){.kind = report->kind,
-                          .number = report->number,
-                          .job_id = strdup(report->job_id),
-                          .device_id = report->device_id ? strdup(report->device_id) : NULL};
-    if (delivery->job_id && (delivery->device_id || !report->device_id))
-        return delivery;
-    delivery_free(delivery);
-    return NULL;
+    *delivery = (struct delivery){.kind = report->kind, .number = report->number};
+    delivery->job_id = memcpy(delivery->ids, report->job_id, job_size);
+    if (report->device_id)
+        delivery->device_id = memcpy(delivery->ids + job_size, report->device_id, device_size);
+    return delivery;
 }

@@ -56,12 +56,13 @@ struct report {
 
 void report_free(struct report *report);
 
-/* That a report has arrived where it shall: its place, without its text. The texts are its
-   own. */
+/* That a report has arrived where it shall: its place, without its text. In one piece of
+   memory. */
 struct delivery {
     enum report_kind kind; /* ANSWER, OUTCOME or SHARE */
     uint64_t number;       /* the report's; ANSWER: not looked at */
-    char *job_id, *device_id;
+    const char *job_id, *device_id;
+    char ids[]; /* both of them */
 };
 
 /* Does somebody need to know when it has arrived? */

@@ -46,12 +46,27 @@ struct store {
     char why[240];
 };
 
+struct record *record_new(uint64_t number, enum record_kind kind, const char *job_id,
+                          const char *device_id, char *text)
+{
+    size_t job_size = job_id ? strlen(job_id) + 1 : 0;
+    size_t device_size = device_id ? strlen(device_id) + 1 : 0;
+    struct record *record = malloc(sizeof(*record) + job_size + device_size);
+
+    if (!record)
+        return NULL;
+    *record = (struct record){.number = number, .kind = kind, .text = text};
+    if (job_id)
+        record->job_id = memcpy(record->ids, job_id, job_size);
+    if (device_id)
+        record->device_id = memcpy(record->ids + job_size, device_id, device_size);
+    return record;
+}
+
 void record_free(struct record *record)
 {
     if (!record)
         return;
-    free(record->job_id);
-    free(record->device_id);
     free(record->text);
     free(record);
 }

@@ -47,14 +47,18 @@ enum record_kind {
         19, /* comes out only: an id that was forgotten, which not everybody knows */
 };
 
-/* A plain value; text belongs to the record. */
+/* A plain value in one piece of memory; text belongs to the record. */
 struct record {
     uint64_t number;
     enum record_kind kind;
-    char *job_id, *device_id; /* or NULL */
-    uint32_t step, attempt;
-    char *text; /* JSON, or NULL */
+    uint32_t step;
+    const char *job_id, *device_id; /* in `ids`, or NULL */
+    char *text;                     /* JSON, or NULL */
+    char ids[];
 };
+/* Copies the ids and takes the text over. NULL: no memory, and the text is the caller's. */
+struct record *record_new(uint64_t number, enum record_kind kind, const char *job_id,
+                          const char *device_id, char *text);
 void record_free(struct record *record); /* NULL is fine */
 
 struct store;

@@ -53,30 +53,32 @@ static const char *const recall_sql[] = {
 };
 static const size_t recall_count = sizeof(recall_sql) / sizeof(recall_sql[0]);
 
-/* False: out of memory. A column that has nothing gives NULL. */
-static bool column(char **ret, sqlite3_stmt *statement, int index)
+/* False: out of memory. A column that has nothing gives NULL. The text is SQLite's. */
+static bool column(const char **ret, sqlite3_stmt *statement, int index)
 {
+    *ret = NULL;
     if (sqlite3_column_type(statement, index) == SQLITE_NULL)
         return true;
-    const unsigned char *text = sqlite3_column_text(statement, index);
-
-    *ret = text ? strdup((const char *)text) : NULL;
+    *ret = (const char *)sqlite3_column_text(statement, index);
     return *ret != NULL;
 }
 
 static struct record *row(sqlite3_stmt *statement)
 {
-    struct record *record = calloc(1, sizeof(*record));
+    const char *job_id, *device_id, *text;
 
+    if (!column(&job_id, statement, 2) || !column(&device_id, statement, 3) ||
+        !column(&text, statement, 4))
+        return NULL; /* a row of which half is known would be another one */
+    char *copy = text ? strdup(text) : NULL;
+    struct record *record = text && !copy
+                                ? NULL
+                                : record_new((uint64_t)sqlite3_column_int64(statement, 1),
+                                             (enum record_kind)sqlite3_column_int(statement, 0),
+                                             job_id, device_id, copy);
     if (!record)
-        return NULL;
-    record->kind = (enum record_kind)sqlite3_column_int(statement, 0);
-    record->number = (uint64_t)sqlite3_column_int64(statement, 1);
-    if (column(&record->job_id, statement, 2) && column(&record->device_id, statement, 3) &&
-        column(&record->text, statement, 4))
-        return record;
-    record_free(record); /* a row of which half is known would be another one */
-    return NULL;
+        free(copy);
+    return record;
 }
 
 struct record *store_db_recall(struct store_db *db, int *error)

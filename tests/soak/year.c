@@ -37,7 +37,6 @@ static void on_record(struct world *world, const struct record *record)
                                     record->device_id, record->text);
 
     copy->step = record->step;
-    copy->attempt = record->attempt;
     store_give(year->store, copy);
     year->records++;
 }

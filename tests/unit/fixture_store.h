@@ -41,14 +41,9 @@ static inline void folder_free(char *folder)
 static inline struct record *record_of(uint64_t number, enum record_kind kind, const char *job,
                                        const char *device, const char *text)
 {
-    struct record *record = calloc(1, sizeof(*record));
+    struct record *record = record_new(number, kind, job, device, text ? strdup(text) : NULL);
 
     assert_non_null(record);
-    record->number = number;
-    record->kind = kind;
-    record->job_id = job ? strdup(job) : NULL;
-    record->device_id = device ? strdup(device) : NULL;
-    record->text = text ? strdup(text) : NULL;
     return record;
 }
 
