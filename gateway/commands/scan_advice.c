@@ -91,6 +91,23 @@ static void print_units(const struct scan_subject *subject, enum scan_result res
     units_print(units, to);
 }
 
+/* Silent here, and found at other settings: those are its own. */
+static void show_elsewhere(const struct scan_subject *subject, unsigned unit, FILE *to)
+{
+    const struct scan *scan = subject->scan;
+    char there[40], here[40];
+
+    for (size_t i = 0; i < scan->try_count; i++) {
+        if (i == scan->chosen || scan_result_of(&scan->tries[i].units[unit]) != SCAN_ANSWERS)
+            continue;
+        way_text(&scan->tries[i].way, there, sizeof(there));
+        way_text(&chosen(subject)->way, here, sizeof(here));
+        fprintf(to, "  - %s (unit %u) answers at %s: set it to %s.\n",
+                subject->devices[unit]->id, unit, there, here);
+        return;
+    }
+}
+
 static void cure_of_silent(const struct scan_subject *subject, const struct scan_sum *sum,
                            FILE *to)
 {
@@ -107,6 +124,10 @@ static void cure_of_silent(const struct scan_subject *subject, const struct scan
               to);
         return;
     }
+    for (unsigned unit = 0; unit < SCAN_UNITS; unit++)
+        if (scan->asks[unit].wanted && scan->asks[unit].expected &&
+            scan_result_of(&chosen(subject)->units[unit]) == SCAN_SILENT)
+            show_elsewhere(subject, unit, to);
     fputs("  - Power and wiring of that device: A to A, B to B, the common ground, nothing "
           "loose.\n",
           to);

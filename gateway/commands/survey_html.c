@@ -14,7 +14,8 @@ static const char style[] =
     "th,td{text-align:left;vertical-align:top;padding:.15em .6em .15em 0;"
     "border-bottom:1px solid #ddd}\n"
     "thead{display:table-header-group}tr{break-inside:avoid}\n"
-    ".n{text-align:right;white-space:nowrap}.k{white-space:nowrap}.bad{color:#a00;font-weight:"
+    ".n{text-align:right;white-space:nowrap}.k{white-space:nowrap}.t{min-width:6em}.bad{color:#"
+    "a00;font-weight:"
     "bold}.good{color:#060}.dim{color:#666}\n"
     "code{font:12px/1.3 monospace;word-break:break-all}dl{display:grid;"
     "grid-template-columns:max-content 1fr;gap:.2em 1em;margin:0}dt{color:#666}dd{margin:0}\n"
@@ -166,7 +167,7 @@ static void print_devices(const json_t *devices, FILE *to)
         cell(to, "n", text);
         cell(to, "k", text_of(device, "profile"));
         survey_tags_text(json_object_get(device, "tags"), text, sizeof(text));
-        cell(to, "", text);
+        cell(to, "t", text);
         cell(to, class_of(text_of(device, "state")), text_of(device, "state"));
         text[0] = '\0';
         if (ms)
