@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "jobs/engine_private.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -315,8 +316,10 @@ static void move_jobs(struct engine *engine, struct next *next)
     size_t used = 0;
 
     for (struct job *job = engine->oldest; job; job = job->newer) {
-        if (job->plans)
+        if (job->plans) {
+            assert(used < next->plan_count);
             move_plans(engine, job, next->plans[used++], next->reload);
+        }
         move_tasks(engine, job, next->reload);
     }
     while (used < next->plan_count) /* jobs that ended with their devices */

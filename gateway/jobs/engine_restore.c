@@ -4,6 +4,7 @@
 #include "jobs/timetext.h"
 #include "site/value.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,6 +175,7 @@ static void recall_outcome(struct engine *engine, const struct record *record,
 
     if (!task || !status || task->record)
         return;
+    assert(record->text); /* the status stands there */
     enum task_state state = strcmp(status, "completed") == 0  ? TASK_COMPLETED
                             : strcmp(status, "canceled") == 0 ? TASK_CANCELED
                                                               : TASK_FAILED;
@@ -340,7 +342,7 @@ void engine_recall(struct engine *engine, const struct record *record)
             job->told = true;
         break;
     case RECORD_SHELVED:
-        known_add(engine, record->job_id, strtoull(record->text, NULL, 10));
+        known_add(engine, record->job_id, record->text ? strtoull(record->text, NULL, 10) : 0);
         break;
     case RECORD_POLLED:
         if ((device = site_device(engine->site, record->device_id)) != SITE_NONE)

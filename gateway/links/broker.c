@@ -140,7 +140,7 @@ static int make_change(struct filter_change **ret, const struct site *old,
 
 int broker_reload(struct broker *broker, const struct site *site)
 {
-    struct filter_change *change;
+    struct filter_change *change = NULL;
     int r = make_change(&change, broker->site, site);
 
     if (r == 0)

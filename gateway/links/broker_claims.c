@@ -1,5 +1,6 @@
 #include "links/broker_claims.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +75,7 @@ static void move_queue(struct claims *claims, const size_t *to, size_t *queue)
     size_t kept = 0;
 
     for (size_t i = 0; i < claims->queue_count; i++) {
+        assert(claims->device_count > 0); /* each is there once at most */
         size_t was = claims->queue[(claims->queue_first + i) % claims->device_count];
 
         if (to[was] != CLAIMS_FRESH)
