@@ -112,7 +112,7 @@ def test_a_site_that_waits_for_tasks_is_no_reload_under_way(world):
         floor = Floor(world, manager)
         status, _, text = floor.api.submit(
             "slow", type="scheduleDeviceMethod", queryCondition="deviceId = 'room-3'",
-            cloudToDeviceMethod={"methodName": "crawl"})
+            cloudToDeviceMethod={"methodName": "stay"})
         assert status == 200, text
         until(lambda: floor.sim.device("room-3")["written"] == 1, what="it has begun")
         floor.write(2)
