@@ -209,19 +209,34 @@ int http_count_parse(size_t *ret, const char *text, size_t most)
     return 0;
 }
 
-bool http_tag_matches(const char *header, const char *tag)
+/* One of the header's list. */
+static bool is_tag(const char *text, size_t size, const char *tag)
 {
-    size_t size;
-
-    if (strncmp(header, "W/", 2) == 0)
-        header += 2;
-    size = strlen(header);
-    if (size >= 2 && header[0] == '"' && header[size - 1] == '"') {
-        header++;
+    if (size >= 2 && memcmp(text, "W/", 2) == 0) {
+        text += 2;
         size -= 2;
     }
-    return (size == 1 && *header == '*') ||
-           (size == strlen(tag) && memcmp(header, tag, size) == 0);
+    if (size >= 2 && text[0] == '"' && text[size - 1] == '"') {
+        text++;
+        size -= 2;
+    }
+    return (size == 1 && *text == '*') || (size == strlen(tag) && memcmp(text, tag, size) == 0);
+}
+
+bool http_tag_matches(const char *header, const char *tag)
+{
+    for (;;) { /* no tag of ours has a comma */
+        size_t all = strcspn(header, ","), size = all;
+        size_t blank = strspn(header, " \t");
+
+        while (size > blank && (header[size - 1] == ' ' || header[size - 1] == '\t'))
+            size--;
+        if (blank < size && is_tag(header + blank, size - blank, tag))
+            return true;
+        if (header[all] == '\0')
+            return false;
+        header += all + 1;
+    }
 }
 
 bool http_cookie_find(char *value, size_t size, const char *header, const char *name)

@@ -151,6 +151,9 @@ static void a_tag_matches_in_every_spelling(void **state)
     assert_true(http_tag_matches("AAAA=", "AAAA="));
     assert_true(http_tag_matches("\"AAAA=\"", "AAAA="));
     assert_true(http_tag_matches("W/\"AAAA=\"", "AAAA="));
+    assert_true(http_tag_matches("\"AAAB=\", W/\"AAAA=\" , \"C\"", "AAAA="));
+    assert_false(http_tag_matches("\"AAAB=\",\"AAAC=\",", "AAAA="));
+    assert_false(http_tag_matches(" , ,", "AAAA="));
     assert_false(http_tag_matches("\"AAAB=\"", "AAAA="));
     assert_false(http_tag_matches("", "AAAA="));
     assert_false(http_tag_matches("\"", "AAAA="));
