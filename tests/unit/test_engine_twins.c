@@ -79,7 +79,7 @@ static void a_value_that_may_have_changed_is_not_claimed(void **state)
     assert_string_equal(reported("setpoint.value"), "null");
 }
 
-/* azure.md's names are the hub's documentation's: identity, and twin. */
+/* Names of the hub's documentation: of a device's identity, and of its twin. */
 static void all_that_the_hub_says_of_a_device_is_said(void **state)
 {
     static const char *const of_device[] = {"deviceId",
