@@ -105,6 +105,20 @@ static void keep_answer(struct engine *engine, uint64_t number, int status, enum
     }
 }
 
+/* What could not be taken now was no request: who asks again, under the same name, shall be
+   heard. */
+static void forget_request(struct engine *engine, uint64_t number)
+{
+    for (size_t i = 0; number > 0 && i < REPEATS_MOST; i++) {
+        struct repeat *repeat = &engine->repeats[i];
+
+        if (!repeat->key || repeat->number != number)
+            continue;
+        free(repeat->key);
+        repeat->key = NULL;
+    }
+}
+
 /* IoT Hub hears of a method by more than its ticket: the end may come after the connection, the
    caller or the process that knew it. */
 static void name_call(struct report *report, const struct request *request)
@@ -125,7 +139,10 @@ static void refuse(struct engine *engine, struct request *request, uint64_t repe
     uint64_t after = ahead ? 0 : engine->number;
     struct reports_behind behind;
 
-    keep_answer(engine, repeat, status, code, body);
+    if (code == CODE_QUEUE_FULL || code == CODE_STORE_UNAVAILABLE)
+        forget_request(engine, repeat);
+    else
+        keep_answer(engine, repeat, status, code, body);
     if (ahead)
         reports_go_ahead(engine, &behind);
     report_stored(engine, &request->origin, after);

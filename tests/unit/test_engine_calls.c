@@ -215,6 +215,30 @@ static void the_same_request_id_is_answered_from_memory(void **state)
     assert_string_equal(world_said(answer(), "writes.setpoint.result"), "verified");
 }
 
+static void what_could_not_be_taken_may_be_asked_again_by_the_same_id(void **state)
+{
+    (void)state;
+    world.site->store.max_waiting = 1;
+    open_write();
+    world_call(&world, "d1");
+    call_named("d1", "r");
+    world_run(&world, world.takes_us);
+    assert_int_equal(answer()->code, CODE_QUEUE_FULL);
+    world_finish(&world);
+    call_named("d1", "r");
+    world_finish(&world);
+    assert_int_equal(answer()->status, 200);
+    assert_int_equal(answers(), 3);
+    engine_store_state(world.engine, false, "the disk is full");
+    call_named("d1", "s");
+    world_run(&world, SECONDS);
+    assert_int_equal(answer()->code, CODE_STORE_UNAVAILABLE);
+    engine_store_state(world.engine, true, "");
+    call_named("d1", "s");
+    world_finish(&world);
+    assert_int_equal(answer()->status, 200);
+}
+
 static void the_same_request_id_for_another_device_is_another_request(void **state)
 {
     (void)state;
@@ -316,6 +340,7 @@ int main(void)
         TEST(a_call_whose_time_ends_while_it_runs_runs_on),
         TEST(a_device_that_has_just_fallen_silent_is_not_triggered),
         TEST(the_same_request_id_is_answered_from_memory),
+        TEST(what_could_not_be_taken_may_be_asked_again_by_the_same_id),
         TEST(the_same_request_id_for_another_device_is_another_request),
         TEST(a_repeat_while_the_first_runs_is_not_run),
         TEST(a_repeat_after_a_day_is_a_new_request),
