@@ -3,9 +3,11 @@
 #include "base/clock.h"
 #include "commands/client.h"
 #include "commands/commands.h"
+#include "commands/fetch.h"
 #include "commands/redact.h"
 #include "commands/tar.h"
 #include "jobs/timetext.h"
+#include "links/links_check.h"
 #include "site/problems.h"
 
 #include <errno.h>
@@ -35,6 +37,7 @@ static const char help[] =
     "output\n"
     "  --config FILE   the site (/etc/jobgate/jobgate.conf)\n"
     "  --socket PATH   the gateway's socket (/run/jobgate/jobgate.sock)\n"
+    "  --json          print the file's name as JSON\n"
     "\n"
     "Exit status: 0 it was written, also where the gateway does not run; 2 it could not be.\n"
     "\n"
@@ -218,7 +221,8 @@ static int write_bundle(struct bundle *bundle, const struct options *options)
     struct client client = {.path = "/run/jobgate/jobgate.sock"};
     struct site *site = NULL;
 
-    (void)site_load(&site, &source, &problems);
+    if (site_load(&site, &source, &problems) == 0)
+        links_check(site, &problems);
     bundle->redact = redact_new(site);
     if (!bundle->redact) {
         site_free(site);
@@ -278,7 +282,9 @@ int command_bundle(int argc, char **argv)
         complain(&options, "%s was not written whole: %s", output, strerror(-r));
         return EXIT_WRONG;
     }
-    if (bundle.to != stdout)
+    if (bundle.to != stdout && options.json)
+        print_json(json_pack("{s:s}", "file", output));
+    else if (bundle.to != stdout)
         printf("%s\n", output);
     return EXIT_DONE;
 }

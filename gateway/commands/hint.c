@@ -11,8 +11,8 @@ static const struct {
 } hints[] = {
     {"DeviceTimeout", 0,
      "if only this device is silent: its unit, supply and wiring; if all of its line are: A "
-     "and B, "
-     "baud and mode, the port"},
+     "and "
+     "B, baud and mode, the port (jobgate scan tries them)"},
     {"BadReply", 0,
      "baud and mode of the line, its termination and bias, or two devices with one unit"},
     {"VerifyMismatch", 0,

@@ -169,6 +169,12 @@ def test_a_bundle_of_a_site_with_keys_in_it_has_none_of_them(planted):
     assert "cannot be asked" in packed["status.json"]
 
 
+def test_a_bundle_names_its_file_as_json(planted, tmp_path):
+    path = tmp_path / "named.tar"
+    told = planted.world.command("bundle", "--socket", planted.gateway.socket, "--output", path, "--json")
+    assert told.returncode == 0 and json.loads(told.stdout) == {"file": str(path)}, told
+
+
 def test_a_bundle_goes_over_no_other_file(planted):
     path = planted.folder / "taken.tar"
     path.write_text("mine")
