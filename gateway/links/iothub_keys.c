@@ -147,8 +147,11 @@ static int name_file(char **ret, struct stat *status, const char *path, const ch
     if (!*ret)
         return -ENOMEM;
     if (access(*ret, R_OK) < 0 || stat(*ret, status) < 0) {
-        snprintf(why, why_size, "cannot read %s: %s", *ret, strerror(errno));
-        return -errno;
+        int error = errno;
+
+        snprintf(why, why_size, "cannot read %s: %s; put %s%s there", *ret, strerror(error),
+                 is_folder(path) ? device : "the file", is_folder(path) ? suffix : "");
+        return -error;
     }
     if (strcmp(suffix, ".key") == 0 && is_folder(path) && (status->st_mode & 037) != 0) {
         snprintf(why, why_size, "%s may be read by others (mode %04o); chmod 0600 %s", *ret,

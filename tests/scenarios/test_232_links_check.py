@@ -105,6 +105,13 @@ def test_a_certificate_for_the_hub_with_anothers_key_is_a_problem(world):
                         'key_file = "other.key"; };').refused(3, "iothub", "other.key")
 
 
+def test_a_device_without_a_certificate_in_the_folder_is_named(world):
+    site = Linked(world, links='iothub = { host = "h.example"; auth = "x509"; cert_file = "certs"; '
+                               'key_file = "certs"; };')
+    (world.folder / "certs").mkdir(mode=0o700)
+    site.refused(3, "iothub", "certs/r1.pem", "put r1.pem there")
+
+
 def test_authorities_of_the_broker_that_are_none_are_a_problem(world):
     site = Linked(world, links='broker = { url = "mqtts://h.example"; ca_file = "ca.pem"; };')
     (world.folder / "ca.pem").write_text("hello\n")
