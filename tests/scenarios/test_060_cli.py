@@ -6,7 +6,7 @@ import time
 import pytest
 
 from small import Small
-from world import ROOM, devices, rtu, tcp
+from world import PATIENT, ROOM, devices, rtu, tcp
 
 COMMANDS = ["run", "check", "sim", "plan", "scan", "report", "devices", "read", "write", "call", "job"]
 
@@ -266,7 +266,8 @@ def test_without_a_gateway_the_command_opens_the_line_itself(world):
     ("--exception=room-1=1", ("exception 1, illegal function", "hint: ", "write_with")),
 ])
 def test_a_device_in_trouble_is_told_with_where_to_look(world, fault, words):
-    config = world.site([rtu("floor3", more="timeout_ms = 100;")],
+    more = "timeout_ms = 100;" if fault.startswith("--dead") else PATIENT
+    config = world.site([rtu("floor3", more=more)],
                         [devices("room-#", "floor3", "1-2")], [ROOM])
     sim = world.sim(config, fault)
     config.write_text(config.read_text().replace("/dev/serial/by-id/usb-floor3", str(sim.lines / "floor3")))
