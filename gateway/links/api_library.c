@@ -6,26 +6,25 @@
  */
 #include "links/api_internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { STATUS_LINE_LEAST = 12, CONTINUE = 100 }; /* "HTTP/1.1 400" */
+enum { STATUS_LINE_PART = 16, CONTINUE = 100 }; /* "HTTP/1.1 400", and longer in odd versions */
 
 /* The status of the answer that begins `ago` bytes before the buffer's end; 0: none does. */
 static int status_of(struct evbuffer *output, size_t ago)
 {
     size_t size = evbuffer_get_length(output);
-    char line[STATUS_LINE_LEAST + 1] = "";
+    char line[STATUS_LINE_PART + 1] = "";
     struct evbuffer_ptr at;
-    int status;
+    const char *space;
 
     if (ago > size || evbuffer_ptr_set(output, &at, size - ago, EVBUFFER_PTR_SET) < 0 ||
-        evbuffer_copyout_from(output, &at, line, STATUS_LINE_LEAST) < STATUS_LINE_LEAST ||
-        sscanf(line, "HTTP/%*1d.%*1d %3d", &status) != 1)
+        evbuffer_copyout_from(output, &at, line, STATUS_LINE_PART) < 0 ||
+        strncmp(line, "HTTP/", 5) != 0)
         return 0;
-    return status;
+    space = strchr(line, ' ');
+    return space ? (int)strtol(space, NULL, 10) : 0;
 }
 
 struct words {
@@ -37,7 +36,7 @@ static struct words words_of(int status)
     switch (status) {
     case 413:
         return (struct words){"Request Entity Too Large", "MessageTooLarge",
-                              "the body is longer than 256 KB, or its chunks are malformed"};
+                              "the body is longer than 128 KB, or its chunks are malformed"};
     case 417:
         return (struct words){"Expectation Failed", "ArgumentInvalid",
                               "no expectation but 100-continue can be met"};
@@ -55,12 +54,9 @@ static void add_answer(struct api *api, struct evbuffer *output, int status)
 {
     struct words words = words_of(status);
     char *body = api_error_body(api, words.code, words.text);
-    time_t now = (time_t)(clock_wall_ms() / 1000);
-    char date[40] = "";
-    struct tm utc;
+    char date[40];
 
-    gmtime_r(&now, &utc);
-    strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &utc);
+    evutil_date_rfc1123(date, sizeof(date), NULL);
     evbuffer_add_printf(output,
                         "HTTP/1.1 %d %s\r\n"
                         "iothub-errorcode: %s\r\n"
