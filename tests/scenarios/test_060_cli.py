@@ -154,7 +154,7 @@ def test_devices_are_listed_and_selected_by_a_condition(small):
     told = command(small, "devices", "--where", "deviceId = 'room-2'")
     head, row = told.stdout.splitlines()
     assert "LAST CONTACT (UTC)" in head and "LAST OUTCOME" in head, told
-    assert re.search(r"online +(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d +completed", row), told
+    assert re.search(r" room +\w+ +(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d +\w+", row), told
     told = command(small, "devices", "--where", "deviceId = ")
     assert told.returncode == 2 and "--where 1:12:" in told.stderr
 
