@@ -77,7 +77,8 @@ struct answer {
     uint16_t count; /* of `words`: what was read */
     uint16_t words[ADAPTER_WORDS_MAX];
     uint16_t late;        /* foreign or late frames that were dropped meanwhile */
-    uint8_t late_unit;    /* whose the last of them was; 0: it cannot be told */
+    uint8_t late_unit;    /* whose the last of them was, or one more answer behind the one that
+                             was taken; 0: it cannot be told */
     bool whole;           /* what came is a good frame of the unit, whether it fits or not */
     bool begun;           /* no good one, and yet it begins as the answer would */
     int64_t started_us;   /* first byte of the (last) request handed to the port, boot clock */

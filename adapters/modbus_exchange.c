@@ -316,6 +316,17 @@ static void tell_late(const struct seen *seen, const struct found *found, struct
                  found->skip);
 }
 
+/* A second answer may come in one piece with the first: an adapter on USB hands over what it
+   has every 16 ms. */
+static void look_behind_reply(const struct exchange *exchange, const struct seen *seen,
+                              const struct found *found, struct answer *answer)
+{
+    size_t end = found->skip + found->length;
+
+    if (seen->count > end)
+        answer->late_unit = late_unit_of(exchange, seen->bytes + end, seen->count - end);
+}
+
 static void take_reply(struct adapter_line *line, const struct exchange *exchange,
                        const struct seen *seen, const struct found *found, int64_t asked_us,
                        struct answer *answer)
@@ -325,6 +336,7 @@ static void take_reply(struct adapter_line *line, const struct exchange *exchang
 
     keep_frame(&answer->reply, seen->bytes + found->skip, found->length);
     answer->whole = true;
+    look_behind_reply(exchange, seen, found, answer);
     answer->ended_us = line->quiet_since_us;
     answer->waited_us = answer->ended_us - asked_us - pace_us(line->pace, answer->reply.length);
     if (answer->waited_us < 0)

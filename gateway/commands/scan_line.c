@@ -36,6 +36,7 @@ struct session {
     struct device_health learned; /* from all that answered at these settings */
     unsigned last;                /* the unit that was asked last; 0 at first */
     unsigned babbled;             /* in a row */
+    int64_t rest_us; /* before the next asking: a second answer may be under way yet */
 };
 
 static bool is_to_stop(const struct scan *scan)
@@ -97,14 +98,19 @@ static void take_answer(struct session *session, struct scan_unit *unit,
     health_learn(&session->learned, answer->waited_us);
 }
 
+static bool has_more(const struct answer *answer)
+{
+    return answer->late > 0 || answer->late_unit > 0;
+}
+
 /* What came beside the answer belongs to the unit that it names, or else to whom was asked
-   before: had that one answered already, then there is one more of it. */
+   before: did that one answer already, then there is one more of it. */
 static void look_behind(struct session *session, const struct answer *answer)
 {
     unsigned number = answer->late_unit ? answer->late_unit : session->last;
     struct scan_unit *late = &session->try->units[number];
 
-    if (number && answer->late > 0 && late->answered > 0)
+    if (number && has_more(answer) && late->answered > 0)
         late->followed = true;
 }
 
@@ -116,9 +122,9 @@ static void keep(struct session *session, unsigned number, enum heard heard,
 
     unit->asked++;
     session->try->asked++;
-    look_behind(session, answer);
     if (heard == HEARD_ANSWER)
         take_answer(session, unit, answer);
+    look_behind(session, answer);
     unit->absent += heard == HEARD_ABSENT;
     unit->broken += heard == HEARD_BROKEN;
     unit->garbled += heard == HEARD_BROKEN || heard == HEARD_GARBAGE;
@@ -129,13 +135,20 @@ static void keep(struct session *session, unsigned number, enum heard heard,
     session->last = number;
 }
 
+static int64_t longest(int64_t a, int64_t b, int64_t c)
+{
+    int64_t most = a > b ? a : b;
+
+    return most > c ? most : c;
+}
+
 static enum heard ask(struct session *session, unsigned number, int64_t timeout_us,
                       int64_t gap_us, struct answer *answer)
 {
     struct scan *scan = session->scan;
     struct operation probe = scan->asks[number].probe;
     struct limits limits = {.timeout_us = timeout_us,
-                            .gap_us = scan->gap_us > gap_us ? scan->gap_us : gap_us,
+                            .gap_us = longest(scan->gap_us, gap_us, session->rest_us),
                             .deadline_us = MOMENT_NEVER};
     enum heard heard;
 
@@ -145,6 +158,7 @@ static enum heard ask(struct session *session, unsigned number, int64_t timeout_
     }
     probe.unit = (uint8_t)number;
     scan->adapter->execute(session->line, &probe, &limits, scan->wake_fd, answer);
+    session->rest_us = 0;
     heard = heard_in(scan, answer);
     scan->stopped = heard == HEARD_STOP;
     scan->down = heard == HEARD_DOWN;
@@ -184,19 +198,20 @@ static bool deserves_more(const struct scan *scan, const struct scan_ask *ask,
     return unit->asked == 1 && !unit->answered && (ask->expected || scan->adapter->serial);
 }
 
-/* Asked, and asked again after a pause in which only another one can have spoken; and all that
-   twice, since a device that was slow once may be taken for two. */
+/* Asked after a pause, so that nobody is spoken over, and asked again after another one in
+   which only a second device can have spoken; and all that twice, since a device that was slow
+   once may be taken for two. */
 static void confirm_double(struct session *session, unsigned number)
 {
     const struct scan_ask *more = &session->scan->asks[number];
-    int64_t timeout_us = patient_us(session, more);
+    int64_t timeout_us = patient_us(session, more), pause_us = follow_us(session, more);
     struct answer answer;
 
     for (unsigned round = 0; round < DOUBLE_ROUNDS; round++) {
-        if (ask(session, number, timeout_us, 0, &answer) != HEARD_ANSWER)
+        if (ask(session, number, timeout_us, pause_us, &answer) != HEARD_ANSWER)
             return;
-        ask(session, number, timeout_us, follow_us(session, more), &answer);
-        if (has_ended(session->scan) || answer.late == 0)
+        ask(session, number, timeout_us, pause_us, &answer);
+        if (has_ended(session->scan) || !has_more(&answer))
             return;
     }
     session->try->units[number].doubled = true;
@@ -211,6 +226,7 @@ static void ask_again(struct session *session, unsigned number)
     if (unit->followed) {
         unit->looked = true;
         confirm_double(session, number);
+        session->rest_us = follow_us(session, more);
         return;
     }
     do

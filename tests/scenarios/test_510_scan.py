@@ -82,14 +82,14 @@ def test_a_device_that_refuses_is_there(world):
 def test_two_devices_on_one_unit_are_named(world):
     floor = Floor(world, units="1-4", played="1-4",
                   options=("--double", "room-02", "--double", "room-03=1000"))
-    told = floor.scan("--units", "1-4")
+    told = floor.scan("--units", "1-4", limit=200)  # it listens for long behind each answer
     assert told.returncode == 1, told
     assert "probably two devices with this unit number: room-02 (unit 2)" in told.stdout, told
     assert "Two devices have this unit number: room-03 (unit 3)" in told.stdout, told
     assert "CRC error" in told.stdout
-    status, told = floor.json("--units", "1-4")
-    assert status == 1 and results(told) == {1: "answers", 2: "garbled", 3: "two devices",
-                                             4: "answers"}
+    for row in ("1  room-01  answers", "2  room-02  garbled", "3  room-03  two devices",
+                "4  room-04  answers"):
+        assert row in told.stdout, told
 
 
 def test_other_settings_are_tried_until_somebody_answers(world):

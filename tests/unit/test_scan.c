@@ -14,7 +14,18 @@
 
 #define MS 1000
 
-enum habit { ABSENT, GOOD, REFUSING, SPOILT, ONCE_SPOILT, NOISY, SLOW, TWICE, GATEWAY_SAYS_NO };
+enum habit {
+    ABSENT,
+    GOOD,
+    REFUSING,
+    SPOILT,
+    ONCE_SPOILT,
+    NOISY,
+    SLOW,
+    TWICE,
+    AT_ONCE,
+    GATEWAY_SAYS_NO
+};
 
 /* One world at a time: an adapter is opened without a context. */
 static struct {
@@ -85,6 +96,10 @@ static void answer_by_habit(struct answer *answer, unsigned unit, const struct l
         world.behind = unit;
         world.left = world.delay;
         answer_well(answer, 6 * MS);
+        break;
+    case AT_ONCE:
+        answer_well(answer, 6 * MS);
+        answer->late_unit = (uint8_t)unit;
         break;
     case GOOD:
         answer_well(answer, 6 * MS);
@@ -376,6 +391,19 @@ static void a_second_device_of_the_only_unit_is_told_too(void **state)
     free_scan(scan);
 }
 
+static void two_answers_in_one_piece_are_two_devices(void **state)
+{
+    (void)state;
+    struct scan *scan = new_scan(4, 4);
+
+    world.habits[1] = world.habits[3] = world.habits[4] = GOOD;
+    world.habits[2] = AT_ONCE;
+    scan_run(scan);
+    for (unsigned unit = 1; unit <= 4; unit++)
+        assert_int_equal(result_of(scan, unit), unit == 2 ? SCAN_DOUBLE : SCAN_ANSWERS);
+    free_scan(scan);
+}
+
 static void a_late_answer_belongs_to_the_unit_that_it_names(void **state)
 {
     (void)state;
@@ -524,6 +552,7 @@ int main(void)
         cmocka_unit_test(one_spoilt_answer_is_no_second_device),
         cmocka_unit_test(a_second_device_that_answers_later_is_told),
         cmocka_unit_test(a_second_device_of_the_only_unit_is_told_too),
+        cmocka_unit_test(two_answers_in_one_piece_are_two_devices),
         cmocka_unit_test(a_late_answer_belongs_to_the_unit_that_it_names),
         cmocka_unit_test(noise_for_many_units_is_the_lines_not_theirs),
         cmocka_unit_test(noise_does_not_end_the_search_for_the_settings),
