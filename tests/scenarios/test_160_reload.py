@@ -66,7 +66,7 @@ class Floor:
 def test_a_reload_in_the_middle_of_a_job_loses_and_doubles_nothing(world):
     floor = Floor(world)
     ports = floor.ports()
-    floor.job("floor")
+    floor.job("floor", "stay")
     until(lambda: floor.api.job("floor")["deviceJobStatistics"]["runningCount"], what="it runs")
     floor.write([devices("room-#", "floor3", "2-7")])
     told = floor.reload()
@@ -146,7 +146,7 @@ def test_a_key_file_that_is_gone_refuses_the_reload(world):
 def test_what_has_begun_on_a_removed_device_is_waited_for(world):
     floor = Floor(world)
     floor.job("slow", "stay", "deviceId = 'room-1'")
-    until(lambda: floor.sim.device("room-1")["written"] == 1, what="it has begun")
+    until(lambda: floor.sim.device("room-1")["written"] >= 1, what="it has begun")
     floor.write([devices("room-#", "floor3", "2-7")])
     floor.gateway.child.send_signal(signal.SIGHUP)
     floor.gateway.wait_for("has begun there has ended: room-1")
@@ -182,7 +182,7 @@ def test_only_a_line_whose_own_keys_changed_is_opened_again(world):
 def test_a_profile_may_change_while_its_devices_work(world):
     floor = Floor(world)
     floor.job("first")
-    until(lambda: floor.sim.device("room-1")["written"] == 1, what="it has begun")
+    until(lambda: floor.sim.device("room-1")["written"] >= 1, what="it has begun")
     floor.write([devices("room-#", "floor3", "1-6")],
                 profiles=[ROOM.replace("max = 30.0", "max = 25.0")])
     told = floor.reload()

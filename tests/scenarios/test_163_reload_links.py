@@ -107,7 +107,7 @@ def test_another_password_in_its_file_opens_the_connection_again(world):
 def test_a_new_device_that_another_gateway_has_is_left_to_it(world, protocol):
     two = Two(world, protocol)
     two.configs["gw-b"] = world.site(
-        [tcp("plant", 502, more="timeout_ms = 300;")], [devices("room-#", "plant", "3-3")], [ROOM],
+        [tcp("plant", 502)], [devices("room-#", "plant", "3-3")], [ROOM],
         broker_group(two.broker, world.folder, f"protocol = {protocol};"), name="gw-b",
         gateway_id="gw-b")
     a, b = two.start("gw-a"), two.start("gw-b")

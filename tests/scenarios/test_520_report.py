@@ -180,7 +180,7 @@ def test_a_line_that_is_down_fails_its_devices_alone(world):
     slaves = world.slaves({"1": {"holding": {"100": 210, "101": 1, "102": 0, "110": 0, "111": 7,
                                              "120": 5},
                                  "input": {"0": 195, "10": 1}, "coil": {"0": 1}}}, tcp=True)
-    config = world.site([tcp("plant", slaves.tcp_port, more="timeout_ms = 4000;"),
+    config = world.site([tcp("plant", slaves.tcp_port),
                          rtu("gone", port="/dev/serial/by-id/not-there")],
                         [devices("room", "plant", 1), devices("far-#", "gone", "1-9")], [ROOM])
     told = world.command("report", "--config", config, "--json")
