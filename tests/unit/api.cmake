@@ -1,4 +1,4 @@
-foreach(part api api_devices api_fence api_framing api_https)
+foreach(part api api_devices api_fence api_framing api_https api_reload)
     unit_test(${part} jobgate_links)
     target_sources(test_${part} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/api_world.c)
 endforeach()

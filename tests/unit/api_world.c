@@ -130,6 +130,14 @@ static bool take_look(void *ctx, struct look *look)
     return true;
 }
 
+static void ask_reload(void *ctx, uint64_t ticket)
+{
+    struct world *world = ctx;
+
+    assert_true(ticket > world->reload);
+    world->reload = ticket;
+}
+
 bool clock_of(void *ctx)
 {
     const struct world *world = ctx;
@@ -167,6 +175,7 @@ int open_world(void **state)
                                                      .request_ms = 5000,
                                                      .status = add_status,
                                                      .trusted = clock_of,
+                                                     .reload = ask_reload,
                                                      .ctx = world},
                               why, sizeof(why)),
                      0);

@@ -34,6 +34,7 @@ struct world {
     bool untrusted;        /* the clock */
     struct look *look;     /* that is at the history */
     bool blind;            /* the history takes no more */
+    uint64_t reload;       /* the last ticket that asked for one */
 };
 
 /* What the engine was asked, and whether its lists go on. */
