@@ -28,6 +28,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PROGRAM = pathlib.Path(os.environ.get("JOBGATE", ROOT / "build" / "jobgate")).resolve()
 PATIENCE = float(os.environ.get("JOBGATE_PATIENCE", "120"))  # seconds: only against waiting for ever
+LEAKS = f"suppressions={HERE / 'paho.leaks'}:print_suppressions=0"  # unit tests tell ours
 PORTS = range(20000, 30000)  # below those that the kernel gives to outgoing connections
 
 
@@ -238,7 +239,8 @@ class Gateway(Process):
                 command = ["bash", "-c", f'LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" "$@" 3<&{fds[0]}',
                            *command]
             super().__init__("jobgate", command, folder,
-                             {"NOTIFY_SOCKET": str(path), **(env or {})}, pass_fds=fds)
+                             {"NOTIFY_SOCKET": str(path), "LSAN_OPTIONS": LEAKS, **(env or {})},
+                             pass_fds=fds)
             if wait:
                 self._wait_ready(notify)
         self.ready_s = time.monotonic() - self.begun
