@@ -66,8 +66,8 @@ static bool holds_up_a_call(const struct engine *engine, const struct task *task
 {
     const struct device_state *state = &engine->devices[task->device];
 
-    return state->running == task && task->run->phase != PHASE_EXPECT && state->first &&
-           state->first->job->call && state->health == HEALTH_ONLINE;
+    return state->running == task && task->run && task->run->phase != PHASE_EXPECT &&
+           state->first && state->first->job->call && state->health == HEALTH_ONLINE;
 }
 
 static enum rank rank_of(const struct engine *engine, const struct task *task)
