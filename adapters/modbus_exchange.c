@@ -203,27 +203,36 @@ static void drop_echo(struct adapter_line *line, const struct exchange *exchange
     seen->begun = true;
 }
 
-/* A second master on the line: its request to our unit is a whole frame, and the answer behind
-   it fits ours as well as its own. Answers of three bytes of bits look like one and are not. */
-static bool is_foreign_request(const struct exchange *exchange, const uint8_t *bytes)
+/* Are these whole, with the checksum behind them? */
+static bool has_sum(const uint8_t *bytes, size_t length)
 {
-    enum { REQUEST = 6, BITS_OF_THREE = 3 };
-    unsigned sum = bytes[REQUEST] | (unsigned)bytes[REQUEST + 1] << 8;
-    bool may_be_answer = bytes[1] <= MODBUS_READ_DISCRETES && bytes[2] == BITS_OF_THREE;
+    return rtu_checksum(bytes, length) == (bytes[length] | (unsigned)bytes[length + 1] << 8);
+}
 
-    return bytes[0] == exchange->request[0] && bytes[1] == exchange->request[1] &&
-           !may_be_answer && memcmp(bytes, exchange->request, REQUEST) != 0 &&
-           rtu_checksum(bytes, REQUEST) == sum;
+/* A second master on the line: its request to our unit is a whole frame, and the answer behind
+   it fits ours as well as its own. An answer of ours may begin like one, with a sum that fits
+   by chance (of those of two registers one in 256); it is whole with its own sum behind it. */
+static bool is_foreign_request(const struct exchange *exchange, const uint8_t *bytes,
+                               size_t count)
+{
+    enum { REQUEST = 6, BEFORE_DATA = 3, SUM = 2 };
+    size_t length = exchange->reply_length;
+
+    if (count < REQUEST + SUM || bytes[0] != exchange->request[0] ||
+        bytes[1] != exchange->request[1] || memcmp(bytes, exchange->request, REQUEST) == 0 ||
+        !has_sum(bytes, REQUEST))
+        return false;
+    if (bytes[2] != length - BEFORE_DATA)
+        return true;
+    return count >= length + SUM && !has_sum(bytes, length);
 }
 
 static void look_for_master(const struct exchange *exchange, struct seen *seen)
 {
-    enum { REQUEST_BYTES = 8 };
-
     if (!exchange->serial || exchange->writes)
         return; /* the answer to a write names what was written */
-    for (size_t i = 0; i + REQUEST_BYTES <= seen->count && !seen->other_asked; i++)
-        seen->other_asked = is_foreign_request(exchange, seen->bytes + i);
+    for (size_t i = 0; i < seen->count && !seen->other_asked; i++)
+        seen->other_asked = is_foreign_request(exchange, seen->bytes + i, seen->count - i);
 }
 
 /* Frames of other units are answers that came too late for theirs: the wait goes on. */
