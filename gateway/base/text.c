@@ -47,6 +47,32 @@ size_t text_character(const char *text, size_t left)
     return length;
 }
 
+bool text_is_utf8(const char *text)
+{
+    size_t left = strlen(text), length;
+
+    for (; left > 0; text += length, left -= length) {
+        length = text_character(text, left);
+        if (length == 0)
+            return false;
+    }
+    return true;
+}
+
+void text_clip(char *text)
+{
+    size_t length = strlen(text), start = length;
+
+    while (start > 0 && length - start < 4 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
+        start--;
+    if (start == 0)
+        return;
+    unsigned char lead = (unsigned char)text[start - 1];
+    size_t needed = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
+    if (needed > 1 && length - start + 1 < needed)
+        text[start - 1] = '\0';
+}
+
 /* Controls of all kinds, and what begins a new line: a terminal obeys C1, too (0x9B is ESC [).
  */
 static bool is_control(const char *text, size_t length)

@@ -2,6 +2,7 @@
 #include "commands/commands.h"
 #include "commands/fetch.h"
 #include "commands/grid.h"
+#include "commands/payload.h"
 #include "jobs/condition.h"
 #include "jobs/timetext.h"
 
@@ -29,13 +30,6 @@ static enum tone tone_of_state(const char *state)
     if (strcmp(state, "online") == 0)
         return TONE_GOOD;
     return strcmp(state, "offline") == 0 ? TONE_BAD : TONE_DIM;
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text ? text : "";
 }
 
 /* "2030-01-15T22:00:01.500Z" to the second, without the date where it is today's. */

@@ -4,6 +4,7 @@
 #include "commands/fetch.h"
 #include "commands/grid.h"
 #include "commands/job_watch.h"
+#include "commands/payload.h"
 #include "jobs/request.h"
 #include "site/names.h"
 #include "site/value.h"
@@ -165,13 +166,6 @@ static int submit(struct job_call *call, const char *path)
     }
     json_decref(document);
     return status;
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text ? text : "";
 }
 
 static enum tone tone_of_job(const char *status)

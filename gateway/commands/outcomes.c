@@ -30,13 +30,6 @@ double seconds_between(const json_t *object, const char *from, const char *to)
     return (double)(end_ms - start_ms) / 1000.0;
 }
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text ? text : "";
-}
-
 static enum tone tone_of_status(const char *status)
 {
     if (strcmp(status, "completed") == 0)

@@ -8,6 +8,13 @@
 
 enum { VALUE_SIZE = 120 };
 
+const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text ? text : "";
+}
+
 void value_text(const json_t *value, char *text, size_t size)
 {
     char *json;

@@ -16,6 +16,8 @@ const char *payload_error(const json_t *payload);
 void payload_line(const json_t *payload, char *text, size_t size);
 
 enum tone tone_of_result(const char *result);
+/* A member that is text, borrowed; "": there is none. */
+const char *text_of(const json_t *object, const char *name);
 /* A value as a person reads it: text without quotes, the rest as JSON. */
 void value_text(const json_t *value, char *text, size_t size);
 

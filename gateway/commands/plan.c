@@ -1,5 +1,6 @@
 #include "commands/plan.h"
 
+#include "base/text.h"
 #include "commands/options.h"
 #include "jobs/request.h"
 #include "lines/plan_show.h"
@@ -161,7 +162,7 @@ static int plan_for(const struct wish *wish, const struct site *site,
 
     if (device == SITE_NONE) {
         snprintf(text, sizeof(text), "%.100s is no device of %.80s", wish->device, site->file);
-        utf8_clip(text);
+        text_clip(text);
         refuse(wish, "UnknownDevice", text);
         return USAGE; /* as where a device is asked for */
     }

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "commands/commands.h"
 #include "commands/fetch.h"
+#include "commands/payload.h"
 #include "commands/survey_ask.h"
 #include "jobs/outcome.h"
 #include "jobs/timetext.h"
@@ -14,13 +15,6 @@
 #include <sys/stat.h>
 
 enum { CREW_MOST = 15 };
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text ? text : "";
-}
 
 /* --- one device --- */
 

@@ -51,13 +51,6 @@ static void put(FILE *to, const char *text)
     }
 }
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text ? text : "";
-}
-
 static int number(const json_t *object, const char *name)
 {
     return (int)json_integer_value(json_object_get(object, name));

@@ -1,4 +1,5 @@
 /* The words that the forms of the report share. */
+#include "base/text.h"
 #include "commands/payload.h"
 #include "commands/survey_show.h"
 #include "site/value.h"
@@ -12,13 +13,6 @@ static int number(const json_t *object, const char *name)
     return (int)json_integer_value(json_object_get(object, name));
 }
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text ? text : "";
-}
-
 __attribute__((format(printf, 3, 4))) static void add(char *text, size_t size,
                                                       const char *format, ...)
 {
@@ -28,7 +22,7 @@ __attribute__((format(printf, 3, 4))) static void add(char *text, size_t size,
     va_start(args, format);
     vsnprintf(text + used, size - used, format, args);
     va_end(args);
-    utf8_clip(text);
+    text_clip(text);
 }
 
 void survey_sum_text(const json_t *report, char *text, size_t size)

@@ -3,6 +3,8 @@
  */
 #include "jobs/condition_lex.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
@@ -90,25 +92,6 @@ struct excerpt lexer_excerpt(const struct lexer *lexer, size_t at, size_t end)
     return excerpt;
 }
 
-/* Bytes of the character at `at`, 0 when it is not UTF-8 (RFC 3629, section 4). */
-static size_t character_size(const struct lexer *lexer, size_t at)
-{
-    unsigned char first = (unsigned char)byte_at(lexer, at);
-    unsigned char second = (unsigned char)byte_at(lexer, at + 1);
-    size_t size = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-
-    if ((first >= 0x80 && first < 0xC2) || first > 0xF4)
-        return 0;
-    for (size_t i = 1; i < size; i++) {
-        if (((unsigned char)byte_at(lexer, at + i) & 0xC0) != 0x80)
-            return 0;
-    }
-    if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) ||
-        (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F))
-        return 0;
-    return size;
-}
-
 int lexer_check(struct lexer *lexer)
 {
     size_t step;
@@ -120,7 +103,7 @@ int lexer_check(struct lexer *lexer)
             "tag in place of a list of devices",
             lexer->size, CONDITION_SIZE_MOST);
     for (size_t at = 0; at < lexer->size; at += step) {
-        step = character_size(lexer, at);
+        step = text_character(lexer->text + at, lexer->size - at);
         if (step == 0)
             return lexer_refuse(lexer, at, "this byte is not UTF-8: send the text as UTF-8");
     }

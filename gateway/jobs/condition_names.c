@@ -3,6 +3,8 @@
  */
 #include "jobs/condition_tree.h"
 
+#include "base/text.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -81,25 +83,10 @@ bool condition_is_word(const char *bytes, size_t size, const char *word)
     return strlen(word) == size && strncasecmp(bytes, word, size) == 0;
 }
 
-/* Bytes of the character at the front, 0 when it is broken. */
-static size_t whole_character(const char *text)
-{
-    unsigned char lead = (unsigned char)text[0];
-    size_t size = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-
-    if (lead >= 0x80 && lead < 0xC0)
-        return 0;
-    for (size_t i = 1; i < size; i++) {
-        if (((unsigned char)text[i] & 0xC0) != 0x80)
-            return 0;
-    }
-    return size;
-}
-
 void condition_clean_text(char *text)
 {
     while (*text != '\0') {
-        size_t size = whole_character(text);
+        size_t size = text_character(text, strlen(text));
 
         if (size == 0) /* names were cut to fit, perhaps inside a character */
             *text = '?';

@@ -1,5 +1,6 @@
 #include "jobs/request.h"
 
+#include "base/text.h"
 #include "jobs/condition.h"
 
 #include <errno.h>
@@ -43,52 +44,6 @@ void request_free(struct request *request)
     free(request);
 }
 
-/* How many bytes at `text` are one well-formed character (RFC 3629), 0: none. */
-static size_t character_size(const char *text)
-{
-    const unsigned char *byte = (const unsigned char *)text;
-    size_t size = byte[0] < 0x80   ? 1
-                  : byte[0] < 0xC2 ? 0
-                  : byte[0] < 0xE0 ? 2
-                  : byte[0] < 0xF0 ? 3
-                  : byte[0] < 0xF5 ? 4
-                                   : 0;
-
-    for (size_t i = 1; i < size; i++)
-        if ((byte[i] & 0xC0) != 0x80)
-            return 0;
-    if ((byte[0] == 0xE0 && byte[1] < 0xA0) || (byte[0] == 0xED && byte[1] > 0x9F) ||
-        (byte[0] == 0xF0 && byte[1] < 0x90) || (byte[0] == 0xF4 && byte[1] > 0x8F))
-        return 0;
-    return size;
-}
-
-bool text_is_utf8(const char *text)
-{
-    while (*text) {
-        size_t size = character_size(text);
-
-        if (size == 0)
-            return false;
-        text += size;
-    }
-    return true;
-}
-
-/* What is quoted from a message may be cut inside a character, and goes out as JSON. */
-static void tidy(char *text)
-{
-    while (*text) {
-        size_t size = character_size(text);
-
-        if (size == 0 || (unsigned char)*text < ' ') {
-            *text = '?';
-            size = 1;
-        }
-        text += size;
-    }
-}
-
 void refusal_set(struct refusal *refusal, enum code code, const char *format, ...)
 {
     va_list args;
@@ -98,7 +53,7 @@ void refusal_set(struct refusal *refusal, enum code code, const char *format, ..
     va_start(args, format);
     vsnprintf(refusal->text, sizeof(refusal->text), format, args);
     va_end(args);
-    tidy(refusal->text);
+    text_make_printable(refusal->text);
 }
 
 /* The parser recurses, so depth is counted before it starts. Quotes are followed as the parser

@@ -105,7 +105,6 @@ enum { REQUEST_JSON_MOST = 128 * 1024 };
    (64 levels, 128 KB). Empty text is JSON null. 0, REQUEST_E_REFUSED or negative errno. */
 int request_read_json(json_t **ret, const char *text, size_t size, struct refusal *refusal);
 
-bool text_is_utf8(const char *text); /* RFC 3629 */
 bool id_is_device(const char *text); /* [A-Za-z0-9._:-]{1,128} */
 bool id_is_short(const char *text);  /* the same, 1 to 64: job and request ids */
 bool id_is_method(const char *text); /* [A-Za-z0-9_.*~-]{1,100} */

@@ -1,6 +1,8 @@
 /* What an answer means for the step that asked. */
 #include "jobs/run_private.h"
 
+#include "base/text.h"
+
 #include <stdio.h>
 
 /* A NaN or a bad BCD digit is no value: as if the device had not answered rightly. */
@@ -20,7 +22,7 @@ static bool is_no_value(const struct run *run, const struct answer *answer, char
         json_decref(value);
         if (!value) {
             snprintf(text, size, "%.*s", (int)size - 1, error.text);
-            utf8_clip(text);
+            text_clip(text);
             return true;
         }
     }

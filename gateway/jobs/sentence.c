@@ -1,6 +1,8 @@
 /* Sentences that tell a technician what happened on the wire. */
 #include "jobs/run_private.h"
 
+#include "base/text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -96,5 +98,5 @@ void sentence_stopped(char *text, size_t size, const struct run *run)
     }
     if (done == 0)
         append(text, size, &used, "nothing");
-    utf8_clip(text);
+    text_clip(text);
 }

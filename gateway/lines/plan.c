@@ -1,5 +1,7 @@
 #include "lines/plan_build.h"
 
+#include "base/text.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -24,7 +26,7 @@ int build_refuse(struct build *build, int status, const char *code, const char *
     va_start(args, format);
     vsnprintf(build->error->text, sizeof(build->error->text), format, args);
     va_end(args);
-    utf8_clip(build->error->text);
+    text_clip(build->error->text);
     return PLAN_E_REFUSED;
 }
 

@@ -1,5 +1,7 @@
 #include "lines/plan_build.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -93,7 +95,7 @@ static int patch_unknown(struct build *build, const char *path)
         names_add(&names, build->profile->points[i].property);
     snprintf(text, sizeof(text), "%.60s has no property \"%.50s\"; %s", build->profile->name,
              path, names_advice(&names, path, advice, sizeof(advice)));
-    utf8_clip(text);
+    text_clip(text);
     return refuse_property(build, path, 404, "UnknownPoint", text);
 }
 
@@ -112,7 +114,7 @@ static int patch_object(struct build *build, struct wants *wants, const char *ab
             continue;
         int n = snprintf(path, sizeof(path), "%s%s%s", above, *above ? "." : "", key);
         bool known = n > 0 && (size_t)n < sizeof(path) && !strchr(key, '.');
-        utf8_clip(path);
+        text_clip(path);
         size_t point = known ? point_of_property(build->profile, path) : SITE_NONE;
         if (json_is_null(value))
             r = remove_property(build, path);

@@ -1,6 +1,7 @@
 #include "links/iothub_identity.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "links/iothub_topics.h"
 #include "links/sas.h"
 #include "site/value.h"
@@ -246,10 +247,10 @@ static enum hub_step take_registration(struct hub_identity *identity, const json
         char word[21];
 
         snprintf(word, sizeof(word), "%s", status);
-        utf8_clip(word);
+        text_clip(word);
         snprintf(why, why_size, "DPS: the registration is %s%s%.80s", word, message ? ": " : "",
                  message ? message : "");
-        utf8_clip(why);
+        text_clip(why);
         return HUB_STEP_OVER;
     }
     if (operation && !identity->operation)

@@ -2,6 +2,7 @@
 #include "links/iothub_link.h"
 
 #include "base/log.h"
+#include "base/text.h"
 #include "links/iothub_private.h"
 #include "site/value.h"
 

@@ -5,6 +5,8 @@
  */
 #include "site/config.h"
 
+#include "base/text.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>

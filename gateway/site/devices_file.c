@@ -4,6 +4,8 @@
  */
 #include "site/config.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

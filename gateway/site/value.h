@@ -48,9 +48,6 @@ bool value_within(const struct point *point, const uint16_t *words, bool has_min
    is the greater of the two. */
 uint8_t value_decimals(double number);
 
-/* Cuts an unfinished UTF-8 character off the end of a text that a buffer cut short. */
-void utf8_clip(char *text);
-
 /* JSON as jobgate sends it: compact, keys in order, each real with 15 significant digits, or as
    many more as it takes to be read as the same number. malloc'ed. */
 char *json_text(const json_t *value);

@@ -1,5 +1,7 @@
 #include "site/value_refuse.h"
 
+#include "base/text.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,27 +10,13 @@
 
 enum { SHOWN_MOST = 48, NUMBER_TEXT = 360 }; /* the latter holds DBL_MAX with 15 decimals */
 
-void utf8_clip(char *text)
-{
-    size_t length = strlen(text), start = length;
-
-    while (start > 0 && length - start < 4 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
-        start--;
-    if (start == 0)
-        return;
-    unsigned char lead = (unsigned char)text[start - 1];
-    size_t needed = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
-    if (needed > 1 && length - start + 1 < needed)
-        text[start - 1] = '\0';
-}
-
 void value_say(struct value_error *error, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     vsnprintf(error->text, sizeof(error->text), format, args);
     va_end(args);
-    utf8_clip(error->text);
+    text_clip(error->text);
 }
 
 uint8_t value_decimals(double number)
@@ -64,7 +52,7 @@ static void value_text(const struct point *point, const json_t *value, char text
     }
     char *dump = json_text(value);
     snprintf(text, SHOWN_MOST, "%s", dump ? dump : "it");
-    utf8_clip(text);
+    text_clip(text);
     free(dump);
 }
 
@@ -133,7 +121,7 @@ int refuse_name(const struct point *point, const json_t *value, int code,
                          point->values[i].name);
         used += n > 0 ? (size_t)n : 0;
     }
-    utf8_clip(names);
+    text_clip(names);
     value_text(point, value, shown);
     value_say(error, "%s: %s is not one of %s%s", point->name, shown, names,
               used >= sizeof(names) ? "..." : "");

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "jobs/request.h"
 #include "links/iothub_identity.h"
 #include "links/iothub_topics.h"

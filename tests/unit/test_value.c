@@ -1,3 +1,4 @@
+#include "base/text.h"
 #include "fixture_point.h"
 #include "site/raw.h"
 
@@ -413,18 +414,18 @@ static void a_text_is_cut_between_characters(void **state)
     char text[] = "20 \xC2\xB0", euro[] = "1 \xE2\x82", whole[] = "1 \xE2\x82\xAC",
          ascii[] = "ab";
     (void)state;
-    utf8_clip(text);
+    text_clip(text);
     assert_string_equal(text, "20 \xC2\xB0");
     text[4] = '\0';
-    utf8_clip(text);
+    text_clip(text);
     assert_string_equal(text, "20 ");
-    utf8_clip(euro);
+    text_clip(euro);
     assert_string_equal(euro, "1 ");
-    utf8_clip(whole);
+    text_clip(whole);
     assert_string_equal(whole, "1 \xE2\x82\xAC");
-    utf8_clip(ascii);
+    text_clip(ascii);
     assert_string_equal(ascii, "ab");
-    utf8_clip(ascii + 2);
+    text_clip(ascii + 2);
 }
 
 /* --- comparing --- */
