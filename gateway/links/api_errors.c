@@ -2,6 +2,7 @@
  * Errors as the hub's clients read them: two strings, the first "ErrorCode:NAME;text", split
  * by them at the semicolons, so none may stand in the text; and a header with the name.
  */
+#include "base/text.h"
 #include "jobs/timetext.h"
 #include "links/api_internal.h"
 #include "site/value.h"
@@ -86,19 +87,14 @@ char *api_error_body(struct api *api, const char *code, const char *text)
     return body;
 }
 
-/* Cut text may end inside a character; what is no UTF-8 would make no JSON at all. */
+/* See above; and text that was cut may end inside a character. */
 static void tidy(char *text)
 {
-    size_t size = strlen(text);
-    json_t *whole;
-
     for (char *each = text; *each; each++)
         if (*each == ';')
             *each = ',';
-    while (size > 0 && !(whole = json_stringn(text, size)))
-        text[--size] = '\0';
-    if (size > 0)
-        json_decref(whole);
+    text_clip(text);
+    text_make_printable(text);
 }
 
 void exchange_refuse(struct exchange *exchange, int status, const char *code,

@@ -32,9 +32,8 @@ uint32_t hub_random(void)
     return number;
 }
 
-static const char *id_of(const struct hub_thread *thread, const struct hub_identity *identity)
+static const char *id_of(const struct hub_identity *identity)
 {
-    (void)thread;
     return identity->id ? identity->id : "a device that is gone";
 }
 
@@ -51,7 +50,7 @@ static void tell_trouble(struct hub_thread *thread, const struct hub_identity *i
         thread->tell_us = now_us + TELL_PAUSE_US;
     }
     if (thread->told++ < TELL_MOST)
-        log_warning("iothub: %s is not connected: %s", id_of(thread, identity), why);
+        log_warning("iothub: %s is not connected: %s", id_of(identity), why);
     else
         thread->untold_troubles++;
 }
@@ -119,14 +118,14 @@ static void plan_next(struct hub_thread *thread, struct hub_identity *identity, 
         return;
     }
     identity->next_us = now_us + pace_next(&identity->pace, lasted_us, hub_random());
-    snprintf(text, sizeof(text), "%.80s: %.100s", id_of(thread, identity), why);
+    snprintf(text, sizeof(text), "%.80s: %.100s", id_of(identity), why);
     if (is_flapping(identity, lasted_us, now_us)) {
         identity->next_us = now_us + PACE_GIVE_WAY_US;
         thread->flapping++;
         identity->resting = true;
         log_error("iothub: %s is cut off again and again; does a second gateway use its "
                   "identity? It is left alone for %d minutes",
-                  id_of(thread, identity), (int)(PACE_GIVE_WAY_US / 60000000));
+                  id_of(identity), (int)(PACE_GIVE_WAY_US / 60000000));
     } else {
         tell_trouble(thread, identity, why);
     }
