@@ -215,10 +215,10 @@ static void pack_system(const struct bundle *bundle)
 
 static int write_bundle(struct bundle *bundle, const struct options *options)
 {
-    const char *config = options->config ? options->config : "/etc/jobgate/jobgate.conf";
+    const char *config = options->config ? options->config : SITE_MAIN_FILE;
     struct site_source source = {.config = options->config};
     struct problems problems = {0};
-    struct client client = {.path = "/run/jobgate/jobgate.sock"};
+    struct client client = {.path = SITE_SOCKET};
     struct site *site = NULL;
 
     if (site_load(&site, &source, &problems) == 0)

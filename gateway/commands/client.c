@@ -12,8 +12,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define DEFAULT_SOCKET "/run/jobgate/jobgate.sock"
-
 enum { ANSWER_MOST = 256 * 1024 * 1024 }; /* far above any page; a bound, not a limit */
 
 static int socket_of_config(const char *config, char *path, size_t size)
@@ -35,7 +33,7 @@ static int socket_of_config(const char *config, char *path, size_t size)
 
 int client_init(struct client *client, const struct options *options)
 {
-    const char *path = options->socket ? options->socket : DEFAULT_SOCKET;
+    const char *path = options->socket ? options->socket : SITE_SOCKET;
 
     if (!options->socket && options->config)
         return socket_of_config(options->config, client->path, sizeof(client->path));

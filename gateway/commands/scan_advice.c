@@ -231,7 +231,7 @@ static void cure_of_noise(const struct scan_subject *subject, const struct scan_
 
 static void show_config(const struct scan_subject *subject, FILE *to)
 {
-    const char *file = subject->site ? subject->site->file : "/etc/jobgate/jobgate.conf";
+    const char *file = subject->site ? subject->site->file : SITE_MAIN_FILE;
     char *text = NULL;
     size_t size = 0;
     FILE *lines = open_memstream(&text, &size);

@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DEFAULT_CONFIG "/etc/jobgate/jobgate.conf"
-
 enum { TIMEOUT_MOST_MS = 60000 };
 
 /* --- what is scanned --- */
@@ -27,7 +25,7 @@ static int load_site(struct scan_order *order)
     struct problems problems = {0};
     const char *line = order->options->names[0];
 
-    if (!order->options->config && access(DEFAULT_CONFIG, F_OK) != 0 &&
+    if (!order->options->config && access(SITE_MAIN_FILE, F_OK) != 0 &&
         (is_port(line) || strchr(line, ':')))
         return EXIT_DONE;
     int r = site_load(&order->site, &source, &problems);
@@ -72,30 +70,23 @@ static bool bare_line(struct scan_order *order)
     struct line_config *line = &order->bare;
     char *end;
 
-    *line = (struct line_config){.name = (char *)(uintptr_t) "line1",
-                                 .timeout_us = 500000,
-                                 .timeout_min_us = 30000,
-                                 .settings = {.line = "line1"}};
     if (is_port(text)) {
-        line->adapter = adapter_find("modbus-rtu");
+        line_defaults(line, adapter_find("modbus-rtu"));
         line->settings.port = text;
-        line->settings.baud = 19200;
-        line->settings.parity = 'E';
-        line->settings.data_bits = 8;
-        line->settings.stop_bits = 1;
-        return line->adapter != NULL;
-    }
-    if (!colon || colon == text || (size_t)(colon - text) >= sizeof(order->host))
-        return false;
-    unsigned long port = strtoul(colon + 1, &end, 10);
+    } else {
+        if (!colon || colon == text || (size_t)(colon - text) >= sizeof(order->host))
+            return false;
+        unsigned long port = strtoul(colon + 1, &end, 10);
 
-    if (colon[1] < '0' || colon[1] > '9' || *end || port < 1 || port > 65535)
-        return false;
-    line->adapter = adapter_find("modbus-tcp");
-    snprintf(order->host, sizeof(order->host), "%.*s", (int)(colon - text), text);
-    line->settings.host = order->host;
-    line->settings.tcp_port = (uint16_t)port;
-    line->timeout_us = 1000000;
+        if (colon[1] < '0' || colon[1] > '9' || *end || port < 1 || port > 65535)
+            return false;
+        line_defaults(line, adapter_find("modbus-tcp"));
+        snprintf(order->host, sizeof(order->host), "%.*s", (int)(colon - text), text);
+        line->settings.host = order->host;
+        line->settings.tcp_port = (uint16_t)port;
+    }
+    line->name = (char *)(uintptr_t) "line1";
+    line->settings.line = line->name;
     return line->adapter != NULL;
 }
 

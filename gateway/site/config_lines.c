@@ -89,6 +89,21 @@ static void read_known(struct reader *reader, const struct setting *group,
     }
 }
 
+void line_defaults(struct line_config *line, const struct adapter *adapter)
+{
+    bool tcp = adapter && !adapter->serial;
+
+    *line = (struct line_config){.adapter = adapter,
+                                 .timeout_us = tcp ? 1000000 : 500000,
+                                 .timeout_min_us = 30000,
+                                 .retries = tcp ? 1 : 2};
+    if (tcp)
+        line->settings.tcp_port = 502;
+    else
+        line->settings = (struct adapter_settings){
+            .baud = 19200, .data_bits = 8, .parity = 'E', .stop_bits = 1};
+}
+
 static void read_serial(struct reader *reader, const struct setting *group,
                         struct line_config *line)
 {
@@ -96,10 +111,6 @@ static void read_serial(struct reader *reader, const struct setting *group,
     const struct setting *mode = setting_find(group, "mode"),
                          *port = setting_find(group, "port");
 
-    line->settings.baud = 19200;
-    line->settings.data_bits = 8;
-    line->settings.parity = 'E';
-    line->settings.stop_bits = 1;
     refuse_keys(reader, group, "serial", foreign);
     read_known(reader, group, serial_keys, COUNT_OF(serial_keys), line);
     if (mode)
@@ -125,9 +136,6 @@ static void read_tcp(struct reader *reader, const struct setting *group,
     static const char *const foreign[] = {"baud", "mode", "rs485", "broadcast_ms", NULL};
     const struct setting *host = setting_find(group, "host");
 
-    line->settings.tcp_port = 502;
-    line->timeout_us = 1000000;
-    line->retries = 1;
     refuse_keys(reader, group, "TCP", foreign);
     read_known(reader, group, tcp_keys, COUNT_OF(tcp_keys), line);
     if (!host)
@@ -236,13 +244,12 @@ static void read_line(struct reader *reader, const struct setting *group, size_t
     const struct setting *name = setting_find(group, "name");
     size_t errors;
 
-    *line = (struct line_config){.timeout_us = 500000, .timeout_min_us = 30000, .retries = 2};
-    line->place = group->place;
     if (name && name->kind == SETTING_TEXT)
         reader_about(reader, "line \"%.64s\": ", name->text);
     else
         reader_about(reader, "line: ");
-    line->adapter = read_adapter(reader, group);
+    line_defaults(line, read_adapter(reader, group));
+    line->place = group->place;
     errors = reader->problems->errors;
     if (line->adapter && line->adapter->serial)
         read_serial(reader, group, line);

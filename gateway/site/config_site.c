@@ -8,8 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define MAIN_FILE "/etc/jobgate/jobgate.conf"
-
 static const struct key gateway_keys[] = {
     {.name = "id", .type = KEY_TEXT, .offset = offsetof(struct site, id)},
     {.name = "state", .type = KEY_PATH, .offset = offsetof(struct site, state)},
@@ -104,7 +102,7 @@ static bool set_defaults(struct reader *reader)
     struct site *site = reader->site;
 
     site->state = reader_text(reader, "/var/lib/jobgate");
-    site->api.socket = reader_text(reader, "/run/jobgate/jobgate.sock");
+    site->api.socket = reader_text(reader, SITE_SOCKET);
     site->store = (struct store_config){
         .retention_days = 30, .max_jobs = 32, .max_waiting = 1000, .outbox_mb = 64};
     return reader->error == 0;
@@ -150,7 +148,7 @@ static void load(struct reader *reader, const struct site_source *source)
     struct site *site = reader->site;
     struct setting *root;
 
-    site->file = reader_text(reader, source->config ? source->config : MAIN_FILE);
+    site->file = reader_text(reader, source->config ? source->config : SITE_MAIN_FILE);
     if (!site->file || !set_defaults(reader))
         return;
     root = config_tree(reader, site->file);

@@ -214,8 +214,11 @@ struct site {
     size_t file_count;
 };
 
+#define SITE_MAIN_FILE "/etc/jobgate/jobgate.conf"
+#define SITE_SOCKET    "/run/jobgate/jobgate.sock" /* where the site names none */
+
 struct site_source {
-    const char *config; /* NULL: /etc/jobgate/jobgate.conf */
+    const char *config; /* NULL: SITE_MAIN_FILE */
     const char *const
         *profile_dirs;     /* more folders (--profiles), win over the shipped ones; NULL ends */
     const char *lines_dir; /* `run --lines DIR`: ports and endpoints from a simulator's
@@ -227,6 +230,9 @@ struct site_source {
 enum { SITE_E_PROBLEMS = 1 };
 int site_load(struct site **ret, const struct site_source *source, struct problems *problems);
 void site_free(struct site *site);
+
+/* A line of which only the adapter is said; NULL: not even that. */
+void line_defaults(struct line_config *line, const struct adapter *adapter);
 
 #define SITE_NONE ((size_t)-1)
 size_t site_device(const struct site *site, const char *id); /* SITE_NONE: no such device */
