@@ -189,7 +189,7 @@ def scenarios(count, word, program, everything):
         count.add("scenarios", f"{program} was not built")
         return
     with tempfile.TemporaryDirectory(prefix="jobgate-test-") as folder, \
-            concurrent.futures.ThreadPoolExecutor(CPUS + 1) as pool:
+            concurrent.futures.ThreadPoolExecutor(2 * CPUS) as pool:
         ends = [pool.submit(scenario, path, word, program, pathlib.Path(folder), everything)
                 for path in files]
         for end in ends:
