@@ -51,19 +51,11 @@ static void put(FILE *to, const char *text)
     }
 }
 
-static int number(const json_t *object, const char *name)
-{
-    return (int)json_integer_value(json_object_get(object, name));
-}
-
 static const char *class_of(const char *word)
 {
-    if (strcmp(word, "online") == 0 || strcmp(word, "up") == 0 || strcmp(word, "read") == 0)
-        return "good";
-    if (strcmp(word, "offline") == 0 || strcmp(word, "down") == 0 ||
-        strcmp(word, "failed") == 0)
-        return "bad";
-    return "dim";
+    enum tone tone = survey_tone(word);
+
+    return tone == TONE_GOOD ? "good" : tone == TONE_BAD ? "bad" : "dim";
 }
 
 static void cell(FILE *to, const char *class, const char *text)
@@ -132,9 +124,9 @@ static void print_lines(const json_t *lines, FILE *to)
         snprintf(text, sizeof(text), "%.15g ms",
                  json_number_value(json_object_get(line, "timeoutMs")));
         cell(to, "n", text);
-        snprintf(text, sizeof(text), "%d", number(line, "tries"));
+        snprintf(text, sizeof(text), "%d", survey_number(line, "tries"));
         cell(to, "n", text);
-        snprintf(text, sizeof(text), "%d", number(line, "devices"));
+        snprintf(text, sizeof(text), "%d", survey_number(line, "devices"));
         cell(to, "n", text);
         snprintf(text, sizeof(text), "%s%s%s", state, *why ? ": " : "", why);
         cell(to, class_of(state), text);
@@ -156,7 +148,7 @@ static void print_devices(const json_t *devices, FILE *to)
         fputs("<tr>", to);
         cell(to, "k", text_of(device, "id"));
         cell(to, "k", text_of(device, "line"));
-        snprintf(text, sizeof(text), "%d", number(device, "unit"));
+        snprintf(text, sizeof(text), "%d", survey_number(device, "unit"));
         cell(to, "n", text);
         cell(to, "k", text_of(device, "profile"));
         survey_tags_text(json_object_get(device, "tags"), text, sizeof(text));
@@ -204,7 +196,7 @@ static void print_device(const json_t *device, FILE *to)
     put(to, text_of(device, "id"));
     fputs(" <span class=\"dim\">", to);
     put(to, text_of(device, "line"));
-    fprintf(to, " unit %d, ", number(device, "unit"));
+    fprintf(to, " unit %d, ", survey_number(device, "unit"));
     put(to, *text_of(device, "title") ? text_of(device, "title") : text_of(device, "profile"));
     fputs("</span></h3>\n", to);
     survey_error_text(device, error, sizeof(error));

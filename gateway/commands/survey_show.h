@@ -12,6 +12,9 @@
 void survey_print_text(const json_t *report, const struct terminal *terminal);
 void survey_print_html(const json_t *report, FILE *to);
 
+int survey_number(const json_t *object, const char *name);
+enum tone survey_tone(const char *word); /* of a state or a result */
+
 /* What both say in the same words; each fits 300 bytes. */
 void survey_sum_text(const json_t *report, char *text, size_t size);
 void survey_tags_text(const json_t *tags, char *text, size_t size);

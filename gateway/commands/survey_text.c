@@ -6,21 +6,6 @@
 
 enum { TEXT_SIZE = 300 };
 
-static int number(const json_t *object, const char *name)
-{
-    return (int)json_integer_value(json_object_get(object, name));
-}
-
-static enum tone tone_of(const char *word)
-{
-    if (strcmp(word, "online") == 0 || strcmp(word, "up") == 0 || strcmp(word, "read") == 0)
-        return TONE_GOOD;
-    if (strcmp(word, "offline") == 0 || strcmp(word, "down") == 0 ||
-        strcmp(word, "failed") == 0)
-        return TONE_BAD;
-    return TONE_DIM;
-}
-
 static void row(const struct terminal *terminal, const char *name, const char *text)
 {
     fprintf(terminal->to, "%-9s %s\n", name, text);
@@ -71,9 +56,9 @@ static void print_lines(const json_t *lines, const struct terminal *terminal)
         grid_cell(&grid, 1, TONE_PLAIN, "%s", text);
         grid_cell(&grid, 2, TONE_PLAIN, "%.15g ms",
                   json_number_value(json_object_get(line, "timeoutMs")));
-        grid_cell(&grid, 3, TONE_PLAIN, "%d", number(line, "tries"));
-        grid_cell(&grid, 4, TONE_PLAIN, "%d", number(line, "devices"));
-        grid_cell(&grid, 5, tone_of(state), "%s%s%s", state, *why ? ": " : "", why);
+        grid_cell(&grid, 3, TONE_PLAIN, "%d", survey_number(line, "tries"));
+        grid_cell(&grid, 4, TONE_PLAIN, "%d", survey_number(line, "devices"));
+        grid_cell(&grid, 5, survey_tone(state), "%s%s%s", state, *why ? ": " : "", why);
     }
     fputc('\n', terminal->to);
     grid_print(&grid, terminal);
@@ -93,11 +78,12 @@ static void print_devices(const json_t *devices, const struct terminal *terminal
         grid_row(&grid);
         grid_cell(&grid, 0, TONE_PLAIN, "%s", text_of(device, "id"));
         grid_cell(&grid, 1, TONE_PLAIN, "%s", text_of(device, "line"));
-        grid_cell(&grid, 2, TONE_PLAIN, "%d", number(device, "unit"));
+        grid_cell(&grid, 2, TONE_PLAIN, "%d", survey_number(device, "unit"));
         grid_cell(&grid, 3, TONE_PLAIN, "%s", text_of(device, "profile"));
         survey_tags_text(json_object_get(device, "tags"), text, sizeof(text));
         grid_cell(&grid, 4, TONE_PLAIN, "%s", text);
-        grid_cell(&grid, 5, tone_of(text_of(device, "state")), "%s", text_of(device, "state"));
+        grid_cell(&grid, 5, survey_tone(text_of(device, "state")), "%s",
+                  text_of(device, "state"));
         ms = json_object_get(device, "answerMs");
         if (ms)
             grid_cell(&grid, 6, TONE_PLAIN, "%.1f ms", json_number_value(ms));
@@ -132,7 +118,7 @@ static void print_points(const json_t *device, const struct terminal *terminal)
         grid_cell(&grid, 1, TONE_PLAIN, "%s", text_of(point, "register"));
         grid_cell(&grid, 2, TONE_PLAIN, "%s", value);
         grid_cell(&grid, 3, TONE_PLAIN, "%s", text_of(point, "unit"));
-        grid_cell(&grid, 4, tone_of(result), "%s",
+        grid_cell(&grid, 4, survey_tone(result), "%s",
                   strcmp(result, "never read") == 0 ? "never read: write-only"
                   : *error                          ? error
                                                     : result);
@@ -148,7 +134,7 @@ static void print_device(const json_t *device, const struct terminal *terminal)
 
     fprintf(terminal->to, "\n%s%s%s  %s unit %d, %s%s%s%s\n",
             terminal_tone(terminal, TONE_HEAD), text_of(device, "id"), terminal_end(terminal),
-            text_of(device, "line"), number(device, "unit"), text_of(device, "profile"),
+            text_of(device, "line"), survey_number(device, "unit"), text_of(device, "profile"),
             *title ? " (" : "", title, *title ? ")" : "");
     survey_error_text(device, error, sizeof(error));
     if (*error)

@@ -8,9 +8,19 @@
 #include <stdint.h>
 #include <string.h>
 
-static int number(const json_t *object, const char *name)
+int survey_number(const json_t *object, const char *name)
 {
     return (int)json_integer_value(json_object_get(object, name));
+}
+
+enum tone survey_tone(const char *word)
+{
+    if (strcmp(word, "online") == 0 || strcmp(word, "up") == 0 || strcmp(word, "read") == 0)
+        return TONE_GOOD;
+    if (strcmp(word, "offline") == 0 || strcmp(word, "down") == 0 ||
+        strcmp(word, "failed") == 0)
+        return TONE_BAD;
+    return TONE_DIM;
 }
 
 __attribute__((format(printf, 3, 4))) static void add(char *text, size_t size,
@@ -28,21 +38,22 @@ __attribute__((format(printf, 3, 4))) static void add(char *text, size_t size,
 void survey_sum_text(const json_t *report, char *text, size_t size)
 {
     const json_t *counts = json_object_get(report, "counts");
-    int devices = number(counts, "devices"), failed = number(counts, "devicesFailed");
-    int never = number(counts, "pointsNeverRead");
+    int devices = survey_number(counts, "devices"),
+        failed = survey_number(counts, "devicesFailed");
+    int never = survey_number(counts, "pointsNeverRead");
 
     text[0] = '\0';
     add(text, size, "%d of %d device%s well; ", devices - failed, devices,
         devices == 1 ? "" : "s");
-    add(text, size, "%d of %d points read", number(counts, "pointsRead"),
-        number(counts, "points"));
-    if (number(counts, "pointsFailed"))
-        add(text, size, ", %d failed", number(counts, "pointsFailed"));
+    add(text, size, "%d of %d points read", survey_number(counts, "pointsRead"),
+        survey_number(counts, "points"));
+    if (survey_number(counts, "pointsFailed"))
+        add(text, size, ", %d failed", survey_number(counts, "pointsFailed"));
     if (never)
         add(text, size, ", %d never read (write-only)", never);
-    if (number(counts, "linesDown"))
-        add(text, size, "; %d line%s down", number(counts, "linesDown"),
-            number(counts, "linesDown") == 1 ? "" : "s");
+    if (survey_number(counts, "linesDown"))
+        add(text, size, "; %d line%s down", survey_number(counts, "linesDown"),
+            survey_number(counts, "linesDown") == 1 ? "" : "s");
 }
 
 static void add_tags(const json_t *tags, const char *prefix, char *text, size_t size)
@@ -75,10 +86,10 @@ void survey_line_text(const json_t *line, char *text, size_t size)
 {
     text[0] = '\0';
     if (json_object_get(line, "port"))
-        add(text, size, "%s, %d %s", text_of(line, "port"), number(line, "baud"),
+        add(text, size, "%s, %d %s", text_of(line, "port"), survey_number(line, "baud"),
             text_of(line, "mode"));
     else
-        add(text, size, "%s port %d", text_of(line, "host"), number(line, "tcpPort"));
+        add(text, size, "%s port %d", text_of(line, "host"), survey_number(line, "tcpPort"));
 }
 
 void survey_clock_text(const json_t *report, char *text, size_t size)
